@@ -1,0 +1,157 @@
+"""The lab as one object: its store, tasks, locks and engine, and what the sections share."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lab.errors import failure
+from lab.locks import Locks
+from lab.routes import Endpoint, Routes, handlers
+from lab.spec import load_methods
+from lab.store import Store
+from lab.tasks import Tasks
+
+if TYPE_CHECKING:
+    from lab.engines.base import Engine
+
+HANDLER_MODULES = (
+    "lab.sections.indexes",
+    "lab.sections.cluster",
+    "lab.sections.options",
+    "lab.sections.resources",
+    "lab.sections.nodes",
+    "lab.sections.node_settings",
+    "lab.sections.network",
+    "lab.sections.tasks",
+    "lab.sections.access",
+    "lab.sections.users",
+    "lab.sections.tokens",
+    "lab.sections.acl",
+    "lab.sections.pools",
+    "lab.sections.firewall",
+    "lab.sections.backup",
+    "lab.sections.storage_config",
+    "lab.guests",
+    "lab.storage",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How a lab runs.
+
+    - `state`: folder of everything that is kept
+    - `auth_delay_s`: how long refused credentials wait for their answer (Proxmox VE: 3 s)
+    - `task_grace_s`: how long an answer waits for its task to end
+    """
+
+    state: Path
+    auth_delay_s: float = 3.0
+    task_grace_s: float = 0.05
+
+
+class Lab:
+    """One simulated cluster; every `Call` carries it."""
+
+    def __init__(self, settings: Settings, store: Store, engine: Engine | None = None) -> None:
+        self.settings = settings
+        self.store = store
+        self.tasks = Tasks(store, settings.task_grace_s)
+        self.locks = Locks()
+        self.engine = engine
+        self.started = time.time()
+        self.cache: dict[str, tuple[int, Any]] = {}
+
+    @property
+    def cluster(self) -> str:
+        """The name of the cluster."""
+        found = self.store.get("option", "cluster")
+        return str(found["name"]) if found else "lab"
+
+    def nodes(self) -> list[dict[str, Any]]:
+        """All hosts in the order of the seed: name, cores, memoryMib, address."""
+        return [node for _, node in self.store.items("node")]
+
+    def node(self, name: str) -> dict[str, Any]:
+        """A host; 500 with the text of a failed name look-up when there is none of that name."""
+        found = self.store.get("node", name)
+        if found is None:
+            raise failure(
+                f"hostname lookup '{name}' failed - failed to get address info for: "
+                f"{name}: Name or service not known"
+            )
+        return found
+
+    def guest(self, vmid: int | str, node: str | None = None) -> dict[str, Any]:
+        """A guest's row; 500 when it does not exist, or not on `node`."""
+        from lab.guests import guest  # noqa: PLC0415 - the guests' room imports this module
+
+        return guest(self, vmid, node)
+
+    def storage(self, storage: str, node: str | None = None) -> dict[str, Any]:
+        """A storage's configuration; 500 when it does not exist, or not on `node`."""
+        from lab.storage import storage_config  # noqa: PLC0415 - as above
+
+        return storage_config(self, storage, node)
+
+    def pools_of(self, vmid: int | str) -> list[str]:
+        """The pools a guest is in (none or one)."""
+        return [name for name, pool in self.store.items("pool") if int(vmid) in pool["vms"]]
+
+    def pool_add(self, pool: str, vmid: int | str) -> None:
+        """Make a guest a member of a pool; 500 when there is no such pool."""
+        found = self.store.get("pool", pool)
+        if found is None:
+            raise failure(f"pool '{pool}' does not exist")
+        if int(vmid) not in found["vms"]:
+            self.store.put("pool", pool, {**found, "vms": [*found["vms"], int(vmid)]})
+
+    def pool_remove(self, vmid: int | str) -> None:
+        """Take a guest out of its pool."""
+        for name in self.pools_of(vmid):
+            found = self.store.get("pool", name) or {}
+            kept = [member for member in found["vms"] if member != int(vmid)]
+            self.store.put("pool", name, {**found, "vms": kept})
+
+    def firewall_copy(self, source: int | str, target: int | str) -> None:
+        """Give a clone the firewall settings of its source."""
+        found = self.store.get("firewall", f"vm/{source}")
+        if found is not None:
+            self.store.put("firewall", f"vm/{target}", found)
+
+    def on_guest_gone(self, vmid: int | str, purge: bool) -> None:
+        """Drop what belonged to a destroyed guest: rights, firewall, pool place; and with
+        `purge` its place in backup jobs."""
+        path = f"/vms/{vmid}"
+        for key, entry in self.store.items("acl"):
+            if entry["path"] == path:
+                self.store.delete("acl", key)
+        self.store.delete("firewall", f"vm/{vmid}")
+        self.pool_remove(vmid)
+        if purge:
+            self._purge_from_jobs(str(vmid))
+
+    def _purge_from_jobs(self, vmid: str) -> None:
+        for key, job in self.store.items("backupjob"):
+            listed = [m for m in str(job.get("vmid", "")).split(",") if m]
+            if vmid in listed:
+                rest = ",".join(m for m in listed if m != vmid)
+                self.store.put("backupjob", key, {**job, "vmid": rest})
+
+
+def make_routes() -> Routes:
+    """The tree of all handlers with their descriptions; either without the other is a bug."""
+    for module in HANDLER_MODULES:
+        importlib.import_module(module)
+    routes, methods = Routes(), load_methods()
+    for key, handler in handlers().items():
+        if key not in methods:
+            raise ValueError(f"{key[0]} {key[1]} has a handler and no description")
+        routes.add(
+            Endpoint(method=key[0], pattern=key[1], spec=methods[key], handler=handler)
+        )
+    return routes

@@ -1,0 +1,127 @@
+"""Objects of the lab in memory, written through to SQLite so that an answered write is kept.
+
+Reads never touch the disk. The first write after a commit opens a batch; `commit` writes the
+batch in one transaction, flushed to disk (`synchronous=FULL` in WAL mode), so that whatever was
+answered survives SIGKILL. There is one writer, the event loop; no transaction lives across an
+`await`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+SCHEMA_VERSION = 1
+Value = dict[str, Any]
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS objects (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind TEXT NOT NULL,
+    key TEXT NOT NULL,
+    value TEXT NOT NULL,
+    UNIQUE (kind, key)
+);
+"""
+_UPSERT = (
+    "INSERT INTO objects (kind, key, value) VALUES (?, ?, ?) "
+    "ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value"
+)
+
+
+class StoreError(Exception):
+    """The database cannot be used; the text says why and what to do."""
+
+
+class Store:
+    """Rows of JSON by (kind, key).
+
+    Dicts that come out are the store's own: change a copy and `put` it. `generation` counts all
+    writes, `generation_of(kinds...)` those to some kinds; caches compare them.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.generation = 0
+        self._kinds: dict[str, dict[str, Value]] = defaultdict(dict)
+        self._generations: dict[str, int] = defaultdict(int)
+        # (kind, key) -> whether the row in the database is to go first
+        self._batch: dict[tuple[str, str], bool] = {}
+        try:
+            self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._open()
+        except (sqlite3.DatabaseError, orjson.JSONDecodeError) as error:
+            raise StoreError(
+                f"{path}: not a usable database ({error}); move it away to start an empty lab"
+            ) from error
+
+    def _open(self) -> None:
+        database = self._database
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = FULL")
+        if database.execute("PRAGMA quick_check").fetchone()[0] != "ok":
+            raise sqlite3.DatabaseError("it is damaged")
+        database.executescript(_SCHEMA)
+        database.execute(
+            "INSERT OR IGNORE INTO meta VALUES ('schema', ?)", (str(SCHEMA_VERSION),)
+        )
+        found = database.execute("SELECT value FROM meta WHERE name = 'schema'").fetchone()[0]
+        if found != str(SCHEMA_VERSION):
+            raise sqlite3.DatabaseError(f"its schema is {found}, this lab's is {SCHEMA_VERSION}")
+        for kind, key, value in database.execute(
+            "SELECT kind, key, value FROM objects ORDER BY seq"
+        ):
+            self._kinds[kind][key] = orjson.loads(value)
+
+    def get(self, kind: str, key: str) -> Value | None:
+        """The object, or None."""
+        return self._kinds[kind].get(key)
+
+    def items(self, kind: str) -> list[tuple[str, Value]]:
+        """All objects of a kind as (key, value), in the order they were first put."""
+        return list(self._kinds[kind].items())
+
+    def put(self, kind: str, key: str, value: Value) -> None:
+        """Write an object; it is durable after the next commit."""
+        self._kinds[kind][key] = value
+        self._batch.setdefault((kind, key), False)
+        self._count(kind)
+
+    def delete(self, kind: str, key: str) -> None:
+        """Remove an object; an absent one is no error."""
+        if self._kinds[kind].pop(key, None) is not None:
+            self._batch[kind, key] = True
+            self._count(kind)
+
+    def generation_of(self, *kinds: str) -> int:
+        """How often objects of these kinds were written since the store was opened."""
+        return sum(self._generations[kind] for kind in kinds)
+
+    def _count(self, kind: str) -> None:
+        self.generation += 1
+        self._generations[kind] += 1
+
+    def commit(self) -> None:
+        """Write what is open in one transaction; returns when it is on the disk."""
+        if not self._batch:
+            return
+        batch, self._batch = self._batch, {}
+        database = self._database
+        database.execute("BEGIN IMMEDIATE")
+        for (kind, key), removed in batch.items():
+            value = self._kinds[kind].get(key)
+            if removed:
+                database.execute("DELETE FROM objects WHERE kind = ? AND key = ?", (kind, key))
+            if value is not None:
+                database.execute(_UPSERT, (kind, key, orjson.dumps(value).decode()))
+        database.execute("COMMIT")
+
+    def close(self) -> None:
+        """Commit and close the database."""
+        self.commit()
+        self._database.close()

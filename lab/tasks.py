@@ -1,0 +1,189 @@
+"""Long work behind an answer: task ids (UPIDs), logs, results, and what a restart does to them.
+
+A task starts at once; the answer waits up to `grace_s` for it, so that work which ends quickly is
+over before its id is known (a caller that polls once a second then polls once). Results and logs
+are kept; a task that ran when the lab died is `unexpected status` afterwards, as on a host whose
+worker was killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import re
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from lab.call import Call
+from lab.errors import ApiError, TaskError
+from lab.store import Store, Value
+
+KEPT = 10_000
+_UPID = re.compile(
+    r"UPID:([a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?):([0-9A-Fa-f]{8}):([0-9A-Fa-f]{8,9}):"
+    r"([0-9A-Fa-f]{8}):([^:\s]+):([^:\s]*):([^:\s]+):"
+)
+_log = logging.getLogger(__name__)
+
+
+class TaskLog:
+    """The lines of a running task; call it with a text to add one."""
+
+    def __init__(self, task: Value) -> None:
+        self.lines: list[str] = task["log"]
+        self.warnings = 0
+
+    def __call__(self, text: str) -> None:
+        """Add the lines of a text."""
+        self.lines.extend(text.splitlines() or [""])
+
+    def warn(self, text: str) -> None:
+        """Add a warning; a task with warnings ends as `WARNINGS: n`, which is a success."""
+        self.warnings += 1
+        self(f"WARN: {text}")
+
+
+Work = Callable[[TaskLog], Awaitable[None]]
+
+
+def parse_upid(upid: str) -> Value | None:
+    """The parts of a task id, or None for a text that is none."""
+    found = _UPID.fullmatch(upid)
+    if not found:
+        return None
+    node, pid, pstart, started, kind, about, user = found.groups()
+    return {
+        "upid": upid,
+        "node": node,
+        "pid": int(pid, 16),
+        "pstart": int(pstart, 16),
+        "starttime": int(started, 16),
+        "type": kind,
+        "id": about,
+        "user": user,
+    }
+
+
+class Tasks:
+    """All tasks of the cluster, newest last."""
+
+    def __init__(self, store: Store, grace_s: float = 0.05) -> None:
+        self._store = store
+        self._grace_s = grace_s
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._pid = os.getpid()
+        self._interrupted = False
+        self._end_lost()
+
+    async def start(
+        self, caller: Call | str, node: str, type: str, id: str, work: Work
+    ) -> str:
+        """Start work as a task of `caller` on `node` and return its UPID.
+
+        `work` gets the log. It fails with `TaskError` or `ApiError`, whose text becomes the exit
+        status; any other exception is a bug, logged with its traceback.
+        """
+        user = caller if isinstance(caller, str) else caller.user
+        upid = self._new_upid(node, type, id, user)
+        task: Value = {**(parse_upid(upid) or {}), "log": [], "status": None, "endtime": None}
+        self._store.put("task", upid, task)
+        runner = asyncio.create_task(self._run(upid, task, work), name=upid)
+        self._running[upid] = runner
+        await asyncio.wait([runner], timeout=self._grace_s)
+        self._prune()
+        return upid
+
+    async def _run(self, upid: str, task: Value, work: Work) -> None:
+        log = TaskLog(task)
+        try:
+            await work(log)
+            status = f"WARNINGS: {log.warnings}" if log.warnings else "OK"
+        except (TaskError, ApiError) as error:
+            status = _failure_text(error)
+        except asyncio.CancelledError:
+            if self._interrupted:
+                raise  # the lab ends: the next start finds the task without a result
+            status = "received interrupt"
+        except Exception as error:
+            _log.exception("task %s", upid)
+            status = f"internal error: {error!r}"
+        finally:
+            self._running.pop(upid, None)
+        if status == "OK" or status.startswith("WARNINGS: "):
+            log(f"TASK {status}")
+        else:
+            log(f"TASK ERROR: {status}")
+        self._end(upid, task, status)
+        self._store.commit()
+
+    def _end(self, upid: str, task: Value, status: str) -> None:
+        ended = {**task, "status": status, "endtime": int(time.time())}
+        self._store.put("task", upid, ended)
+
+    def _new_upid(self, node: str, type: str, id: str, user: str) -> str:
+        self._pid += 1
+        pid = self._pid & 0xFFFFFFFF
+        ticks = int(time.monotonic() * 100) & 0xFFFFFFFF
+        return f"UPID:{node}:{pid:08X}:{ticks:08X}:{int(time.time()):08X}:{type}:{id}:{user}:"
+
+    def _end_lost(self) -> None:
+        for upid, task in self._store.items("task"):
+            if task["status"] is None:
+                self._end(upid, task, "unexpected status")
+
+    def _prune(self) -> None:
+        tasks = self._store.items("task")
+        for upid, task in tasks[: max(0, len(tasks) - KEPT)]:
+            if task["status"] is not None:
+                self._store.delete("task", upid)
+
+    def get(self, upid: str) -> Value | None:
+        """The task: parts of its id, `log` lines, `status` (None while it runs), `endtime`."""
+        return self._store.get("task", upid)
+
+    def list(self) -> list[Value]:
+        """All tasks, newest first."""
+        return [task for _, task in reversed(self._store.items("task"))]
+
+    def running(self, upid: str) -> bool:
+        """Whether the task is still at work."""
+        return upid in self._running
+
+    def interrupt(self, upid: str) -> None:
+        """Ask a running task to end; one that is over is left alone."""
+        if runner := self._running.get(upid):
+            runner.cancel()
+
+    async def wait(self, upid: str) -> Value:
+        """Wait until a task is over and return it."""
+        if runner := self._running.get(upid):
+            await asyncio.wait([runner])
+        task = self.get(upid)
+        if task is None:
+            raise KeyError(upid)
+        return task
+
+    async def close(self) -> None:
+        """End the running tasks, as a host that goes down does; they stay without a result."""
+        self._interrupted = True
+        runners = list(self._running.values())
+        for runner in runners:
+            runner.cancel()
+        await asyncio.gather(*runners, return_exceptions=True)
+
+
+def _failure_text(error: TaskError | ApiError) -> str:
+    if isinstance(error, ApiError) and error.errors:
+        faults = "".join(f"{name}: {text}\n" for name, text in error.errors.items())
+        return f"{error.status} {error.message}\n{faults}".rstrip("\n")
+    if isinstance(error, ApiError):
+        return error.message.rstrip("\n")
+    return str(error).rstrip("\n")
+
+
+def public(task: Value) -> dict[str, Any]:
+    """A task as lists show it: parts of the id, and status and end time when it is over."""
+    shown = {k: v for k, v in task.items() if k != "log" and v is not None}
+    return shown

@@ -1,0 +1,172 @@
+"""Parameters of a call against the method's description, with Proxmox VE's texts."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Any
+
+from lab.errors import bad_parameters
+from lab.spec import MethodSpec, Properties, Property, PropertyString
+
+INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
+NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_UNKNOWN = (
+    "property is not defined in schema and the schema does not allow additional properties"
+)
+_MISSING = "property is missing and it is not optional"
+
+
+def validate(spec: MethodSpec, raw: dict[str, Any]) -> dict[str, Any]:
+    """The typed parameters; ApiError 400 that names every fault.
+
+    Integers become int, numbers int or float, booleans 0 or 1, all else stays text (property
+    strings too: `lab.formats.parse_property_string` takes them apart). JSON null is an absent
+    parameter. A single value for an array becomes a list of one.
+    """
+    given = {name: _listed(spec.parameters.get(name), value) for name, value in raw.items()}
+    errors = check_object(spec.parameters, given, additional=spec.additional)
+    if errors:
+        raise bad_parameters(errors)
+    return {
+        name: _typed(spec.parameters.get(name), value)
+        for name, value in given.items()
+        if value is not None
+    }
+
+
+def check_object(
+    properties: Properties, given: dict[str, Any], *, path: str = "", additional: bool = False
+) -> dict[str, str]:
+    """The faults of a set of values, by name (with `path.` in front inside property strings)."""
+    prefix = f"{path}." if path else ""
+    errors: dict[str, str] = {}
+    for name, value in given.items():
+        known = properties.get(name)
+        if known is None:
+            if not additional:
+                _add(errors, prefix + name, _UNKNOWN)
+        elif value is not None:
+            if fault := check_value(known, value, prefix + name):
+                _add(errors, prefix + name, fault)
+            if known.requires and given.get(known.requires) is None:
+                text = f"missing property - '{prefix}{name}' requires this property"
+                _add(errors, prefix + known.requires, text)
+    for name in _required(id(properties), properties):
+        if given.get(name) is None:
+            _add(errors, prefix + name, _MISSING)
+    return errors
+
+
+_required_names: dict[int, tuple[str, ...]] = {}
+
+
+def _required(key: int, properties: Properties) -> tuple[str, ...]:
+    found = _required_names.get(key)
+    if found is None:
+        found = tuple(n for n, p in properties.items() if not p.optional and p.alias is None)
+        _required_names[key] = found
+    return found
+
+
+def _add(errors: dict[str, str], name: str, text: str) -> None:
+    errors[name] = f"{errors[name]}; {text}" if name in errors else text
+
+
+def check_value(known: Property, value: Any, path: str) -> str | None:
+    """The first fault of one value, or None."""
+    return _check_type(known, value, path) or _check_text(known, value, path)
+
+
+def _check_type(known: Property, value: Any, path: str) -> str | None:
+    kind = known.type
+    if kind == "array":
+        return _check_items(known, value, path)
+    if kind == "any" or (kind == "boolean" and isinstance(value, bool)):
+        return None
+    if isinstance(value, bool | list | dict):
+        return f"type check ('{kind}') failed - got {_perl_type(value)}"
+    text = str(value)
+    wrong = (
+        (kind == "integer" and not INTEGER.fullmatch(text))
+        or (kind == "number" and not NUMBER.fullmatch(text))
+        or (kind == "boolean" and text not in ("0", "1"))
+    )
+    return f"type check ('{kind}') failed - got '{text}'" if wrong else None
+
+
+def _check_items(known: Property, value: Any, path: str) -> str | None:
+    if not isinstance(value, list):
+        return "type check ('array') failed"
+    if known.items is None:
+        return None
+    faults = (check_value(known.items, item, f"{path}[{n}]") for n, item in enumerate(value))
+    return next((fault for fault in faults if fault), None)
+
+
+def _perl_type(value: Any) -> str:
+    if isinstance(value, bool):
+        return "JSON::PP::Boolean"
+    return "ARRAY" if isinstance(value, list) else "HASH"
+
+
+def _check_text(known: Property, value: Any, path: str) -> str | None:
+    if isinstance(value, bool | list | dict):
+        return None
+    text = str(value)
+    if known.format is not None and (fault := _check_format(known.format, text, path)):
+        return f"invalid format - {fault}"
+    if known.pattern is not None and not _pattern(known.pattern).fullmatch(text):
+        return "value does not match the regex pattern"
+    if known.max_length is not None and len(text) > known.max_length:
+        return f"value may only be {known.max_length} characters long"
+    if known.min_length is not None and len(text) < known.min_length:
+        return f"value must be at least {known.min_length} characters long"
+    return _check_range(known, text) or _check_enum(known, text)
+
+
+def _check_range(known: Property, text: str) -> str | None:
+    if known.maximum is None and known.minimum is None:
+        return None
+    if not NUMBER.fullmatch(text):
+        return None
+    if known.maximum is not None and float(text) > known.maximum:
+        return f"value must have a maximum value of {known.maximum:g}"
+    if known.minimum is not None and float(text) < known.minimum:
+        return f"value must have a minimum value of {known.minimum:g}"
+    return None
+
+
+def _check_enum(known: Property, text: str) -> str | None:
+    if known.enum is None or text in known.enum:
+        return None
+    return f"value '{text}' does not have a value in the enumeration '{', '.join(known.enum)}'"
+
+
+@cache
+def _pattern(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern)
+
+
+def _check_format(wanted: str | PropertyString, text: str, path: str) -> str | None:
+    from lab.formats import check_format  # noqa: PLC0415 - property strings hold values again
+
+    return check_format(wanted, text, path)
+
+
+def _listed(known: Property | None, value: Any) -> Any:
+    if known is not None and known.type == "array" and not isinstance(value, list | dict):
+        return [value] if value is not None else None
+    return value
+
+
+def _typed(known: Property | None, value: Any) -> Any:
+    if known is None or isinstance(value, list | dict):
+        return value
+    if known.type == "boolean":
+        return int(value)
+    if known.type == "integer":
+        return int(value)
+    if known.type == "number":
+        return int(value) if INTEGER.fullmatch(str(value)) else float(value)
+    return str(value)
