@@ -1,0 +1,1 @@
+"""BUILDS: plan records become Pulumi resources; nothing is decided here."""

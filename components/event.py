@@ -1,0 +1,36 @@
+"""An event: the instructors' access, the common firewall group, and cluster by cluster the guests."""
+
+from __future__ import annotations
+
+import pulumi
+
+from components.access import Access
+from components.cluster_network import security_group
+from components.instructor import Instructor
+from components.virtual_cluster import Passwords, VirtualCluster
+from plan.records import EventPlan
+
+
+def build_event(plan: EventPlan, *, provider: pulumi.ProviderResource, passwords: Passwords) -> None:
+    """Register everything of an event; all of it is gone after `destroy`."""
+    opts = pulumi.ResourceOptions(providers=[provider])
+    access = Access(plan.access, opts=opts)
+    group = security_group(plan.security_group, pulumi.ResourceOptions(provider=provider))
+    if plan.instructor:
+        Instructor(
+            plan.instructor,
+            pool=plan.access.pool,
+            common_group=group,
+            passwords=passwords,
+            depends_on=[access.pool],
+            opts=opts,
+        )
+    for cluster in plan.clusters:
+        VirtualCluster(
+            cluster,
+            pool=plan.access.pool,
+            common_group=group,
+            passwords=passwords,
+            depends_on=[access.pool],
+            opts=opts,
+        )

@@ -1,0 +1,74 @@
+"""An operating system image at the site: the file where needed, and the templates made from it."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_proxmoxve as proxmoxve
+
+from components.guest import disk, machine
+from plan.records import Download, SiteImage, TemplateCopy
+
+CREATE_TIMEOUT_S = 1800  # seconds; importing a large image on a slow disk
+DOWNLOAD_TIMEOUT_S = 3600  # seconds
+
+
+class Image(pulumi.ComponentResource):
+    """A template on each host, or one on a storage that all hosts share."""
+
+    templates: list[proxmoxve.VmLegacy]
+
+    def __init__(self, image: SiteImage, *, opts: pulumi.ResourceOptions) -> None:
+        """Register the downloads, then the templates."""
+        super().__init__("practicum:index:Image", image.name, None, opts)
+        own = pulumi.ResourceOptions(parent=self, delete_before_replace=True)
+        files = {each.host: _download(each, own) for each in image.downloads}
+        self.templates = [
+            _template(
+                copy,
+                pulumi.ResourceOptions.merge(
+                    own, pulumi.ResourceOptions(depends_on=list(files.values()))
+                ),
+            )
+            for copy in image.templates
+        ]
+        self.register_outputs({})
+
+
+def _download(file: Download, opts: pulumi.ResourceOptions) -> proxmoxve.download.File:
+    return proxmoxve.download.File(
+        f"{file.image}-{file.host}-file",
+        proxmoxve.download.FileArgs(
+            node_name=file.host,
+            datastore_id=file.storage,
+            content_type="import",
+            url=file.url,
+            file_name=file.file_name,
+            checksum=file.sha256,
+            checksum_algorithm="sha256",
+            overwrite=False,
+            upload_timeout=DOWNLOAD_TIMEOUT_S,
+        ),
+        opts=opts,
+    )
+
+
+def _template(copy: TemplateCopy, opts: pulumi.ResourceOptions) -> proxmoxve.VmLegacy:
+    return proxmoxve.VmLegacy(
+        f"{copy.name}-{copy.host}",
+        proxmoxve.VmLegacyArgs(
+            node_name=copy.host,
+            vm_id=copy.vmid,
+            name=copy.name,
+            description=copy.description,
+            tags=list(copy.tags),
+            template=True,
+            started=False,
+            on_boot=False,
+            cpu=proxmoxve.VmLegacyCpuArgs(cores=1, sockets=1, type="x86-64-v2-AES"),
+            memory=proxmoxve.VmLegacyMemoryArgs(dedicated=512),
+            disks=[disk(copy.storage, copy.disk_gib, import_from=copy.volume)],
+            timeout_create=CREATE_TIMEOUT_S,
+            **machine(),
+        ),
+        opts=opts,
+    )

@@ -1,0 +1,36 @@
+"""The instructors' node: one guest with a leg on every cluster network."""
+
+from __future__ import annotations
+
+import pulumi
+
+from components.cluster_network import guard
+from components.guest import Guest
+from components.virtual_cluster import Passwords
+from plan.records import Guest as PlannedGuest
+
+
+class Instructor(pulumi.ComponentResource):
+    """The node that instructors watch and help from; its exposed leg is guarded like a head's."""
+
+    guest: Guest
+
+    def __init__(
+        self,
+        guest: PlannedGuest,
+        *,
+        pool: str,
+        common_group: pulumi.Resource,
+        passwords: Passwords,
+        depends_on: list[pulumi.Resource],
+        opts: pulumi.ResourceOptions,
+    ) -> None:
+        """Register the node; `passwords` gives the secret behind a label of the plan."""
+        super().__init__("practicum:index:Instructor", f"{guest.name}-node", None, opts)
+        child = pulumi.ResourceOptions(parent=self, depends_on=depends_on)
+        self.guest = Guest(
+            guest, pool=pool, password=passwords(guest.login.password_label), opts=child
+        )
+        if guest.exposed:
+            guard(self.guest, common_group, pulumi.ResourceOptions(parent=self))
+        self.register_outputs({})

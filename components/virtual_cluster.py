@@ -1,0 +1,46 @@
+"""One participant group's machines: the guests of a cluster and the firewall of its exposed nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pulumi
+
+from components.cluster_network import ClusterNetwork
+from components.guest import Guest
+from plan.records import Cluster
+
+Passwords = Callable[[str], pulumi.Input[str] | None]
+
+
+class VirtualCluster(pulumi.ComponentResource):
+    """A cluster: gone from the file, gone with its guests, VLAN and firewall."""
+
+    guests: list[Guest]
+    network: ClusterNetwork
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        *,
+        pool: str,
+        common_group: pulumi.Resource,
+        passwords: Passwords,
+        depends_on: list[pulumi.Resource],
+        opts: pulumi.ResourceOptions,
+    ) -> None:
+        """Register the cluster; `passwords` gives the secret behind a label of the plan."""
+        super().__init__("practicum:index:VirtualCluster", cluster.name, None, opts)
+        child = pulumi.ResourceOptions(parent=self, depends_on=depends_on)
+        self.guests = [
+            Guest(guest, pool=pool, password=passwords(guest.login.password_label), opts=child)
+            for guest in cluster.guests
+        ]
+        self.network = ClusterNetwork(
+            cluster.network,
+            own_group=cluster.security_group,
+            common_group=common_group,
+            exposed=[guest for guest in self.guests if guest.planned.exposed],
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.register_outputs({})
