@@ -34,9 +34,7 @@ class ClusterNetwork(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions,
     ) -> None:
         """Guard the cluster's exposed guests by its own security group, else by the common one."""
-        super().__init__(
-            "practicum:index:ClusterNetwork", f"{network.cluster}-network", None, opts
-        )
+        super().__init__("practicum:index:ClusterNetwork", f"{network.cluster}-network", None, opts)
         group = common_group
         if own_group:
             group = security_group(own_group, pulumi.ResourceOptions(parent=self))
@@ -46,9 +44,7 @@ class ClusterNetwork(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def security_group(
-    group: PlannedGroup, opts: pulumi.ResourceOptions
-) -> SecurityGroupResource:
+def security_group(group: PlannedGroup, opts: pulumi.ResourceOptions) -> SecurityGroupResource:
     """The security group with the planned rules, in their order."""
     return SecurityGroupResource(
         group.name,
@@ -57,9 +53,7 @@ def security_group(
             comment=group.comment,
             rules=[_rule(rule) for rule in group.rules],
         ),
-        opts=pulumi.ResourceOptions.merge(
-            pulumi.ResourceOptions(delete_before_replace=True), opts
-        ),
+        opts=pulumi.ResourceOptions.merge(pulumi.ResourceOptions(delete_before_replace=True), opts),
     )
 
 

@@ -1,4 +1,4 @@
-"""An event: the instructors' access, the common firewall group, and cluster by cluster the guests."""
+"""An event: the instructors' access, the common firewall group, the guests by cluster."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from components.virtual_cluster import Passwords, VirtualCluster
 from plan.records import EventPlan
 
 
-def build_event(plan: EventPlan, *, provider: pulumi.ProviderResource, passwords: Passwords) -> None:
+def build_event(
+    plan: EventPlan, *, provider: pulumi.ProviderResource, passwords: Passwords
+) -> None:
     """Register everything of an event; all of it is gone after `destroy`."""
     opts = pulumi.ResourceOptions(providers=[provider])
     access = Access(plan.access, opts=opts)

@@ -6,6 +6,8 @@ child: a fleet has hundreds, and each registration costs the program about ten m
 
 from __future__ import annotations
 
+from typing import Any
+
 import pulumi
 import pulumi_proxmoxve as proxmoxve
 
@@ -66,7 +68,7 @@ class Guest(proxmoxve.VmLegacy):
         self.planned = guest
 
 
-def machine() -> dict[str, object]:
+def machine() -> dict[str, Any]:
     """Arguments that every VM of ours has, guests and templates alike.
 
     All blocks are spelled out: the provider feeds its list defaults in as real inputs otherwise

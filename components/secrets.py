@@ -20,6 +20,4 @@ def stack_passwords() -> Passwords:
             "the stack has no secret to derive passwords from; type: "
             "openssl rand -hex 32 | pulumi config set --secret practicum:secret"
         )
-    return lambda label: (
-        pulumi.Output.secret(secrets.password(secret, label)) if secret else None
-    )
+    return lambda label: pulumi.Output.secret(secrets.password(secret, label)) if secret else None

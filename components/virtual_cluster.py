@@ -1,4 +1,4 @@
-"""One participant group's machines: the guests of a cluster and the firewall of its exposed nodes."""
+"""One participant group's machines: a cluster's guests and the firewall of the exposed ones."""
 
 from __future__ import annotations
 
