@@ -17,6 +17,7 @@ from event.text import (
     Endpoint,
     FilePath,
     HostPattern,
+    InterfaceName,
     Label,
     LinuxUser,
     Name,
@@ -32,10 +33,11 @@ from event.values import (
     AddressRange,
     Cidr,
     Network,
-    NumberRange,
     Sha256,
     Vlan,
+    VlanRange,
     Vmid,
+    VmidRange,
     WebUrl,
 )
 
@@ -49,6 +51,7 @@ class Model(BaseModel):
         extra="forbid",
         strict=True,
         frozen=True,
+        allow_inf_nan=False,
     )
 
 
@@ -98,7 +101,7 @@ class Host(Model):
     drain: bool = Field(
         default=False, description="Keep the host declared, and move its guests elsewhere."
     )
-    ports: list[Name] = Field(
+    ports: list[InterfaceName] = Field(
         default=[], max_length=16, description="Network ports of the clusters' bridge, e.g. eno2."
     )
 
@@ -150,7 +153,7 @@ class Image(Model):
 class ExposedNetwork(Model):
     """The network with external access that head nodes are on."""
 
-    bridge: Name = Field(default="vmbr0", description="Bridge of every host that reaches it.")
+    bridge: InterfaceName = Field(default="vmbr0", description="Bridge of every host that reaches it.")
     vlan: Vlan | None = Field(default=None, description="VLAN tag, or none for untagged.")
     subnet: Cidr | None = Field(
         default=None, description="Subnet, e.g. 198.51.100.0/24; none if only DHCP is used."
@@ -161,11 +164,11 @@ class ExposedNetwork(Model):
 class SiteNetwork(Model):
     """How the site's hosts are wired."""
 
-    bridge: Name = Field(
+    bridge: InterfaceName = Field(
         default="vmbr1",
         description="VLAN-aware bridge that practicum makes on every host for the clusters' VLANs.",
     )
-    vlans: NumberRange = Field(
+    vlans: VlanRange = Field(
         default="100-999", validate_default=True, description="VLANs that events may use, e.g. 100-999."
     )
     exposed: ExposedNetwork = Field(
@@ -223,7 +226,7 @@ class Site(Model):
         default={}, max_length=64, description="Images of the site, by their name."
     )
     network: SiteNetwork = Field(default=SiteNetwork(), description="Bridges, VLANs, addresses.")
-    vmids: NumberRange = Field(
+    vmids: VmidRange = Field(
         default="100000-999999",
         validate_default=True,
         description="VMIDs that events may use; templates have their own numbers.",
@@ -366,7 +369,7 @@ class InstructorNode(Model):
 class EventNetwork(Model):
     """The clusters' networks, and what may pass their head nodes."""
 
-    vlans: NumberRange = Field(
+    vlans: VlanRange = Field(
         default="100-199",
         validate_default=True,
         description="VLANs of this event; cluster n has first + n, the first stays unused (parked).",
@@ -424,7 +427,7 @@ class Event(Model):
     participants: Participants = Field(
         default=Participants(), description="How participants log in."
     )
-    vmids: NumberRange = Field(
+    vmids: VmidRange = Field(
         default="100000-199999",
         validate_default=True,
         description="VMIDs of this event; node k of cluster n has first + 100·n + k.",

@@ -1,0 +1,193 @@
+"""Kinds of text in a stack file: names, logins, ids, addresses of services, free text.
+
+Names follow the grammar of what they become (host names, interfaces, storage ids, logins), so that
+nothing with a meaning in a shell, a URL or a file path can be one. Free text may be anything that
+is visible, on one line and in normal form (NFC); it is never interpreted.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+from typing import Annotated
+
+from event.hosts import HOST_PATTERN
+from event.rule import Refused, Rule
+from event.sshkey import SSH_PUBLIC_KEY
+from event.weburl import ENDPOINT
+
+BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Marks that turn the direction of writing, so that a text reads as another one."""
+
+
+def plain_line(text: str, *, limit: int, empty: bool) -> str:
+    """The text if it is one visible line in normal form; else `Refused` says what it holds."""
+    if len(text) > limit:
+        raise Refused(f"has {len(text)} characters", f"write at most {limit}")
+    if not empty and not text.strip():
+        raise Refused("is empty")
+    for character in text:
+        if character in BIDI:
+            raise Refused(f"holds the direction mark U+{ord(character):04X}", "leave the mark out")
+        if character in "\r\n":
+            raise Refused("has a line break", "write it on one line")
+        if unicodedata.category(character) in {"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"} and (
+            character != "\u200d"  # joins emoji
+        ):
+            raise Refused(
+                f"holds the invisible character U+{ord(character):04X}", "leave it out"
+            )
+    if not unicodedata.is_normalized("NFC", text):
+        raise Refused(
+            "has accents as characters of their own (not in the normal form NFC)",
+            f'write "{unicodedata.normalize("NFC", text)}"',
+        )
+    return text
+
+
+def _free_text(limit: int, *, empty: bool) -> Rule:
+    return Rule(
+        allowed=f"one line of text of at most {limit} characters",
+        parse=lambda text: plain_line(text, limit=limit, empty=empty),
+        example="Linux Cluster Construction",
+        max_length=limit,
+    )
+
+
+def _grammar(allowed: str, pattern: str, example: str, limit: int) -> Rule:
+    """A rule for texts of at most `limit` characters that match `pattern` wholly."""
+    return Rule(
+        allowed=f"{allowed}, e.g. {example}",
+        parse=_matching(re.compile(pattern), limit),
+        example=example,
+        pattern=f"^{pattern}$",
+        max_length=limit,
+    )
+
+
+def _matching(pattern: re.Pattern[str], limit: int) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if not text:
+            raise Refused("is empty")
+        if len(text) > limit:
+            raise Refused(f"has {len(text)} characters", f"write at most {limit}")
+        if not pattern.fullmatch(text):
+            raise Refused("is not allowed")
+        return text
+
+    return parse
+
+
+def _login(text: str) -> str:
+    login: str = _matching(re.compile(r"[a-z_][a-z0-9_-]*"), 32)(text)
+    if login in SYSTEM_LOGINS:
+        raise Refused("is a login of the system itself", "write another name, e.g. student")
+    return login
+
+
+def _volume(text: str) -> str:
+    if len(text) > 255:
+        raise Refused(f"has {len(text)} characters", "write at most 255")
+    if not re.fullmatch(VOLUME, text) or ".." in text:
+        raise Refused("is no volume id")
+    return text
+
+
+def _file_path(text: str) -> str:
+    plain_line(text, limit=1024, empty=False)
+    if text.startswith("-"):
+        raise Refused("starts with a hyphen", f"write ./{text}" if len(text) < 60 else "")
+    return text
+
+
+SYSTEM_LOGINS = frozenset(
+    "root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc _apt "
+    "nobody sshd messagebus systemd-network systemd-resolve systemd-timesync".split()
+)
+"""Logins that Debian has of its own (package base-passwd, and the services of a cloud image)."""
+
+VOLUME = r"[A-Za-z][A-Za-z0-9._-]*[A-Za-z0-9]:([A-Za-z0-9_][A-Za-z0-9._+-]*/)*[A-Za-z0-9_][A-Za-z0-9._+-]*"
+
+LABEL = r"[a-z]([a-z0-9-]*[a-z0-9])?"
+"""A host name without dots (RFC 1123), in lower case and starting with a letter."""
+
+Name = Annotated[
+    str,
+    _grammar(
+        "lower-case letters, digits and hyphens, starting with a letter", LABEL, "debian-12", 63
+    ),
+]
+InterfaceName = Annotated[
+    str,
+    _grammar(
+        "the name of a network interface: a lower-case letter, then letters, digits or _",
+        r"[a-z][a-z0-9_]+(\.[0-9]{1,4})?",
+        "vmbr1",
+        15,
+    ),
+]
+Prefix = Annotated[
+    str,
+    _grammar(
+        "lower-case letters, digits and hyphens, starting with a letter, not ending in a digit",
+        r"[a-z]([a-z0-9-]*[a-z-])?",
+        "c",
+        20,
+    ),
+]
+ClusterKey = Annotated[
+    str, _grammar("the name of a cluster", r"[a-z][a-z0-9-]*[0-9]{2}", "c07", 24)
+]
+StorageId = Annotated[
+    str,
+    _grammar(
+        "a storage id of Proxmox VE: a letter, then letters, digits, hyphens, dots or _",
+        r"[A-Za-z][A-Za-z0-9._-]*[A-Za-z0-9]",
+        "local-lvm",
+        63,
+    ),
+]
+UserId = Annotated[
+    str,
+    _grammar(
+        "a login of lower-case letters, digits, dots, hyphens or _, without @pve",
+        r"[a-z0-9][a-z0-9._-]*",
+        "instructor",
+        60,
+    ),
+]
+LinuxUser = Annotated[
+    str,
+    Rule(
+        allowed="a login of lower-case letters, digits, hyphens or _, e.g. student",
+        parse=_login,
+        example="student",
+        pattern=r"^[a-z_][a-z0-9_-]*$",
+        max_length=32,
+    ),
+]
+VolumeId = Annotated[
+    str,
+    Rule(
+        allowed="<storage>:<path>, e.g. shared:import/debian-12.qcow2",
+        parse=_volume,
+        example="shared:import/debian-12.qcow2",
+        pattern=f"^{VOLUME}$",
+        max_length=255,
+    ),
+]
+FilePath = Annotated[
+    str,
+    Rule(
+        allowed="the path of a file, e.g. /etc/practicum/ca.pem",
+        parse=_file_path,
+        example="/etc/practicum/ca.pem",
+        max_length=1024,
+    ),
+]
+Text = Annotated[str, _free_text(200, empty=True)]
+Label = Annotated[str, _free_text(80, empty=False)]
+HostPattern = Annotated[str, HOST_PATTERN]
+SshPublicKey = Annotated[str, SSH_PUBLIC_KEY]
+Endpoint = Annotated[str, ENDPOINT]
