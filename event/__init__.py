@@ -1,1 +1,1 @@
-"""READS: turns what an organiser wrote in a stack file into a site or an event, or tells why not."""
+"""READS: turns what an organiser wrote into a site or an event, or tells why not."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from event.rule import Refused, Rule
+from event.rule import RefusedError, Rule
 
 MAX_HOSTS = 512
 """Hosts that one pattern, and one site, may stand for."""
@@ -15,7 +15,7 @@ _RANGE = re.compile(r"([0-9]{1,6})(?:-([0-9]{1,6}))?")
 
 
 def expand_hosts(pattern: str) -> tuple[str, ...]:
-    """The names that a pattern stands for, in its order; `Refused` if it stands for none.
+    """The names that a pattern stands for, in its order; `RefusedError` if it stands for none.
 
     Numbers keep the zeros that their range starts with, as in ClusterShell's folded sets.
     """
@@ -23,7 +23,7 @@ def expand_hosts(pattern: str) -> tuple[str, ...]:
         return (_host_name(pattern),)
     folded = _FOLDED.fullmatch(pattern)
     if folded is None:
-        raise Refused("is no row of hosts", "write one bracket of numbers, e.g. pve[01-06,08]")
+        raise RefusedError("is no row of hosts", "write one bracket of numbers, e.g. pve[01-06,08]")
     before, ranges, after = folded.groups()
     names: list[str] = []
     for part in ranges.split(","):
@@ -32,7 +32,7 @@ def expand_hosts(pattern: str) -> tuple[str, ...]:
             raise _too_many(len(names))
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise Refused(f"names {twice[0]} twice", "write every number once")
+        raise RefusedError(f"names {twice[0]} twice", "write every number once")
     return tuple(names)
 
 
@@ -40,16 +40,16 @@ def _numbers(part: str) -> list[str]:
     """The numbers of one range `01-06` or of a single number, padded with zeros."""
     match = _RANGE.fullmatch(part)
     if match is None:
-        raise Refused(
+        raise RefusedError(
             f'has "{part}" in its bracket', "write numbers and ranges, e.g. pve[01-06,08]"
         )
     first, last = match[1], match[2] or match[1]
     if len(first) > len(last) or (first.startswith("0") and len(first) != len(last)):
-        raise Refused(
+        raise RefusedError(
             f"has a range {part} of unlike length", f"write {first}-{last.zfill(len(first))}"
         )
     if int(first) > int(last):
-        raise Refused(f"has a range {part} that runs backwards", f"write {last}-{first}")
+        raise RefusedError(f"has a range {part} that runs backwards", f"write {last}-{first}")
     count = int(last) - int(first) + 1
     if count > MAX_HOSTS:
         raise _too_many(count)
@@ -58,19 +58,19 @@ def _numbers(part: str) -> list[str]:
 
 def _host_name(name: str) -> str:
     if len(name) > 63:
-        raise Refused(f"gives a name of {len(name)} characters", "write at most 63")
+        raise RefusedError(f"gives a name of {len(name)} characters", "write at most 63")
     if not _NAME.fullmatch(name):
-        raise Refused("is no host name" if name else "is empty")
+        raise RefusedError("is no host name" if name else "is empty")
     return name
 
 
-def _too_many(count: int) -> Refused:
-    return Refused(f"stands for {count} hosts", f"write a row of at most {MAX_HOSTS}")
+def _too_many(count: int) -> RefusedError:
+    return RefusedError(f"stands for {count} hosts", f"write a row of at most {MAX_HOSTS}")
 
 
 def _parse(text: str) -> str:
     if len(text) > 200:
-        raise Refused(f"has {len(text)} characters", "write at most 200")
+        raise RefusedError(f"has {len(text)} characters", "write at most 200")
     expand_hosts(text)
     return text
 

@@ -90,7 +90,9 @@ class Host(Model):
     cores: int = Field(ge=1, le=8192, description="Logical CPUs of one host.")
     memory_gib: float = Field(gt=0, le=65536, description="Memory of one host, in GiB.")
     disk_gib: float = Field(
-        gt=0, le=10_000_000, description="Space for guests' disks on one host's own storage, in GiB."
+        gt=0,
+        le=10_000_000,
+        description="Space for guests' disks on one host's own storage, in GiB.",
     )
     share: int = Field(
         default=1,
@@ -116,7 +118,9 @@ class Storage(Model):
     size_gib: float | None = Field(
         default=None,
         gt=0,
-        description="Capacity of a shared storage in GiB; a host's own storage has the host's diskGib.",
+        description=(
+            "Capacity of a shared storage in GiB; a host's own storage has the host's diskGib."
+        ),
     )
     content: list[Literal["images", "import", "iso", "vztmpl", "backup", "snippets", "rootdir"]] = (
         Field(default=["images"], description="What the storage may hold.")
@@ -131,7 +135,9 @@ class Image(Model):
     )
     volume: VolumeId | None = Field(
         default=None,
-        description="Volume of content `import` that holds the image, e.g. shared:import/debian-12.qcow2.",
+        description=(
+            "Volume of content `import` that holds the image, e.g. shared:import/debian-12.qcow2."
+        ),
     )
     url: WebUrl | None = Field(
         default=None, description="Where each storage fetches the image from, instead of `volume`."
@@ -153,7 +159,9 @@ class Image(Model):
 class ExposedNetwork(Model):
     """The network with external access that head nodes are on."""
 
-    bridge: InterfaceName = Field(default="vmbr0", description="Bridge of every host that reaches it.")
+    bridge: InterfaceName = Field(
+        default="vmbr0", description="Bridge of every host that reaches it."
+    )
     vlan: Vlan | None = Field(default=None, description="VLAN tag, or none for untagged.")
     subnet: Cidr | None = Field(
         default=None, description="Subnet, e.g. 198.51.100.0/24; none if only DHCP is used."
@@ -169,7 +177,9 @@ class SiteNetwork(Model):
         description="VLAN-aware bridge that practicum makes on every host for the clusters' VLANs.",
     )
     vlans: VlanRange = Field(
-        default="100-999", validate_default=True, description="VLANs that events may use, e.g. 100-999."
+        default="100-999",
+        validate_default=True,
+        description="VLANs that events may use, e.g. 100-999.",
     )
     exposed: ExposedNetwork = Field(
         default=ExposedNetwork(), description="The network with external access."
@@ -301,7 +311,10 @@ class NodeGroup(Model):
         default=512, ge=64, le=16_777_216, description="Memory of a node, in MiB."
     )
     disk_gib: int | None = Field(
-        default=None, ge=1, le=65536, description="Disk of a node, in GiB; the image's if not given."
+        default=None,
+        ge=1,
+        le=65536,
+        description="Disk of a node, in GiB; the image's if not given.",
     )
     exposed: bool = Field(
         default=False, description="Whether the nodes have a leg on the exposed network."
@@ -372,7 +385,7 @@ class EventNetwork(Model):
     vlans: VlanRange = Field(
         default="100-199",
         validate_default=True,
-        description="VLANs of this event; cluster n has first + n, the first stays unused (parked).",
+        description="VLANs of this event; cluster n has first + n; the first stays unused.",
     )
     private: Cidr = Field(
         default="10.0.0.0/16",

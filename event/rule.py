@@ -1,4 +1,4 @@
-"""A rule: how one kind of value is written, told the same way to pydantic, to people and to editors."""
+"""A rule: how one kind of value is written, told alike to pydantic, to people and to editors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NOT_TEXT = "not_text"
 """Error type of a value that is no text at all."""
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """A text breaks a rule: what is the matter with it, and if it helps, what to write."""
 
     def __init__(self, message: str, hint: str = "") -> None:
@@ -29,7 +29,7 @@ class Refused(Exception):
 class Rule:
     """How a value is written. `allowed` completes the sentence "write …".
 
-    `parse` turns the text into the value or raises `Refused`; a hint that it leaves empty is
+    `parse` turns the text into the value or raises `RefusedError`; a hint that it leaves empty is
     filled from `allowed`. `pattern` is for editors: as strict as a JSON Schema can say it.
     """
 
@@ -47,7 +47,7 @@ class Rule:
             raise PydanticCustomError(NOT_TEXT, "not text")
         try:
             return self.parse(value)
-        except Refused as refused:
+        except RefusedError as refused:
             context = {"message": refused.message, "hint": refused.hint or f"write {self.allowed}"}
             raise PydanticCustomError(REFUSED, "{message}; {hint}", context) from None
 

@@ -1,8 +1,8 @@
 """Unquoted words of YAML: what they are, where all readers agree, and what to write where not.
 
 YAML 1.1 and 1.2 and the engine's reader differ about `no`, `010`, `12:30:00`, dates and more. This
-module takes what all of them take in the same way and raises `Trap` for the rest, so that a file
-never means one thing to practicum and another one to Pulumi.
+module takes what all of them take in the same way and raises `TrapError` for the rest, so that no
+file means one thing to practicum and another one to Pulumi.
 """
 
 from __future__ import annotations
@@ -20,8 +20,11 @@ _BOOLEAN = {
     for value, words in ((True, "true True TRUE"), (False, "false False FALSE"))
     for word in words.split()
 }
-_TRUE_IN_1_1 = frozenset("y Y yes Yes YES on On ON".split())
-_FALSE_IN_1_1 = frozenset("n N no No NO off Off OFF".split())
+NO_WORDS = _NULL | _BOOLEAN.keys()
+"""Unquoted words that are not text."""
+
+_TRUE_IN_1_1 = frozenset(["y", "Y", "yes", "Yes", "YES", "on", "On", "ON"])
+_FALSE_IN_1_1 = frozenset(["n", "N", "no", "No", "NO", "off", "Off", "OFF"])
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _DECIMAL = re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+)")
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9_]+")
@@ -35,7 +38,7 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ].*)?")
 Value = str | int | float | bool | None
 
 
-class Trap(Exception):
+class TrapError(Exception):
     """An unquoted word that readers of YAML take differently: what it may be, what to write."""
 
     def __init__(self, message: str, hint: str) -> None:
@@ -45,7 +48,7 @@ class Trap(Exception):
 
 
 def resolve(word: str) -> Value:
-    """The value of an unquoted word; `Trap` if readers differ about it."""
+    """The value of an unquoted word; `TrapError` if readers differ about it."""
     if word in _NULL:
         return None
     if word in _BOOLEAN:
@@ -58,7 +61,7 @@ def resolve(word: str) -> Value:
 def _text(word: str) -> str:
     for words, value in ((_TRUE_IN_1_1, "true"), (_FALSE_IN_1_1, "false")):
         if word in words:
-            raise Trap(
+            raise TrapError(
                 f"without quotes is {value} to some readers of YAML and a word to others",
                 f'write {value} or "{word}"',
             )
@@ -79,57 +82,57 @@ def _number(word: str) -> Value:
 
 
 def _too_long(word: str) -> Value:
-    raise Trap(f"has {len(word)} digits", f"write a number of at most {MAX_DIGITS} digits")
+    raise TrapError(f"has {len(word)} digits", f"write a number of at most {MAX_DIGITS} digits")
 
 
-def _leading_zero(word: str) -> Trap:
+def _leading_zero(word: str) -> TrapError:
     digits = word.replace("_", "").lstrip("+-")
     decimal = str(int(digits))
     octal = str(int(digits, 8)) if set(digits) <= set("01234567") else "a word"
-    return Trap(
+    return TrapError(
         f"without quotes is {octal} to some readers of YAML and {decimal} to others",
         f'write {decimal} or "{word}"',
     )
 
 
-def _spaced(word: str) -> Trap:
+def _spaced(word: str) -> TrapError:
     plain = word.replace("_", "")
-    return Trap(
+    return TrapError(
         "without quotes is a number to some readers of YAML and a word to others",
         f'write {plain} or "{word}"',
     )
 
 
-def _base_60(word: str) -> Trap:
+def _base_60(word: str) -> TrapError:
     total = 0
     for part in word.replace("_", "").partition(".")[0].lstrip("+-").split(":"):
         total = total * 60 + int(part)
-    return Trap(
+    return TrapError(
         f"without quotes is the number {total} (base 60) to some readers of YAML",
         f'write it in quotes: "{word}"',
     )
 
 
-def _base_n(word: str) -> Trap:
-    return Trap(
+def _base_n(word: str) -> TrapError:
+    return TrapError(
         "without quotes is a number to some readers of YAML and a word to others",
         f'write the number in decimal, or "{word}"',
     )
 
 
-def _exponent(word: str) -> Trap:
-    return Trap(
+def _exponent(word: str) -> TrapError:
+    return TrapError(
         "without quotes is a number to some readers of YAML and a word to others",
         f'write all digits of the number, or "{word}"',
     )
 
 
-def _no_number(word: str) -> Trap:
-    return Trap("is no number that anything has", "write a number")
+def _no_number(word: str) -> TrapError:
+    return TrapError("is not a quantity", f'write a number, or "{word}"')
 
 
-def _date(word: str) -> Trap:
-    return Trap(
+def _date(word: str) -> TrapError:
+    return TrapError(
         "without quotes is a date to some readers of YAML and a word to others",
         f"write it in quotes: {quoted(word)}",
     )

@@ -1,4 +1,4 @@
-"""The text of a stack file: found, read within limits, and cut into the sections that are ours.
+"""A stack file, cut into the sections that are ours, each with its data and its places.
 
 A section is what stands below `practicum:site`, `practicum:lab` or `practicum:event`. Other
 configuration (secrets, other projects, the encryption salt) is Pulumi's and is left alone.
@@ -6,29 +6,17 @@ configuration (secrets, other projects, the encryption salt) is Pulumi's and is 
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any
 
-from event.problems import (
-    EventError,
-    Path,
-    Problem,
-    Where,
-    known_names,
-    nearest,
-    path_text,
-    quoted,
-    shown,
-)
-from event.scalars import Trap, resolve
-from event.strict_yaml import PROJECT, Mapping, Node, Scalar, Sequence, compose
+from event.file_text import file_text
+from event.problems import EventError, Path, Problem, Where, known_names, nearest, path_text, quoted
+from event.scalars import TrapError, resolve
+from event.strict_yaml import PROJECT, Mapping, Node, Sequence, compose
 
-MAX_BYTES = 5_000_000
-"""Size of a stack file."""
-
-SECTIONS = ("site", "lab", "event")
+SECTIONS = ("event", "site", "lab")
 
 OTHER_KEYS = ("secret", "apiToken")
 """Configuration of the project that other readers take; secrets, hence never read here."""
@@ -36,177 +24,138 @@ OTHER_KEYS = ("secret", "apiToken")
 TOP_KEYS = ("config", "encryptionsalt", "encryptedkey", "secretsprovider", "environment")
 """Keys of a Pulumi stack file."""
 
-_INVISIBLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
+EXPLAINED = 100
+"""Unknown keys that are told."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """One of our sections: its data, the nodes it was read from, and the problems so far."""
+    """One of our sections: its data, and, if it was read from a file, its nodes and places.
+
+    `traps` are the problems that were met on the way from nodes to data, by their path.
+    """
 
     name: str
     data: Any
-    node: Node
-    line: int
     file: str
-    problems: dict[Path, Problem] = field(default_factory=dict)
+    node: Node | None = None
+    line: int = 0
+    traps: dict[Path, Problem] = field(default_factory=dict)
 
-    def locate(self, path: Path) -> Where:
+    def locate(self, path: Path) -> Where | None:
         """Line of a path that starts with the section's name, or of the nearest thing above."""
+        if self.node is None:
+            return None
         return Where(file=self.file, line=_line(self.node, self.line, path[1:]))
 
     def written(self, path: Path) -> Node | None:
         """The node at a path that starts with the section's name."""
-        node: Node | None = self.node
+        node = self.node
         for part in path[1:]:
             node = _child(node, part)
         return node
 
+    def is_encrypted(self, path: Path) -> bool:
+        """Whether the file keeps the value at the path, or one around it, encrypted."""
+        return any(
+            isinstance(node := self.written(path[:length]), Mapping)
+            and set(node.entries) == {"secure"}
+            for length in range(1, len(path) + 1)
+        )
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """A stack file, read: our sections by name, and the problems outside of them."""
 
     file: str
-    sections: dict[str, Section]
-    problems: tuple[Problem, ...]
+    sections: dict[str, Section] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
 
 
 def read_source(path: FilePath, file: str) -> Source:
     """Read a stack file. `file` is how problems name it. Raises EventError if it is unreadable."""
-    tree, problems = compose(_text(path, file), file)
+    tree, problems = compose(file_text(path, file), file)
     if not isinstance(tree, Mapping):
+        where = Where(file=file, line=tree.line if tree else 1)
+        hint = "start it with config: and, indented below, practicum:event: or practicum:site:"
         raise EventError(
-            [*problems, Problem(
-                where=Where(file=file, line=tree.line if tree else 1),
-                message="is no stack file",
-                hint="start it with config: and, indented below, practicum:event: or practicum:site:",
-            )]
-        )  # fmt: skip
-    problems += _unknown(tree, file, TOP_KEYS)
+            [*problems, Problem(where=where, message="is not a stack file", hint=hint)]
+        )
+    problems += _strays(tree, file)
     config = tree.entries.get("config")
-    line = tree.lines.get("config", 1)
-    sections: dict[str, Section] = {}
-    if isinstance(config, Mapping):
-        problems += _unknown_config(config, file)
-        for name in SECTIONS:
-            node = config.entries.get(PROJECT + name)
-            if node is not None:
-                sections[name] = _section(name, node, config.lines[PROJECT + name], file)
-    elif not (isinstance(config, Scalar) or config is None):
-        problems.append(_problem(file, line, "config", "is not a mapping", "write practicum:event: or practicum:site: below it"))
-    return Source(file, sections, tuple(problems))
+    if not isinstance(config, Mapping):
+        return Source(file=file, problems=tuple(problems))
+    problems += _stray_config(config, file)
+    sections = {
+        name: _section(name, node, config.lines[PROJECT + name], file)
+        for name in SECTIONS
+        if (node := config.entries.get(PROJECT + name)) is not None
+    }
+    return Source(file=file, sections=sections, problems=tuple(problems))
 
 
-def _text(path: FilePath, file: str) -> str:
-    """The file's text, if it is a file of the allowed size in UTF-8 without control characters."""
-    where = Where(file=file, line=1)
-    if not path.is_file():
-        raise EventError([Problem(where=where, message="is no file", hint="name a stack file")])
-    try:
-        with path.open("rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
-    except OSError as error:
-        reason = error.strerror or "unknown reason"
-        raise EventError(
-            [Problem(where=where, message=f"cannot be read: {reason}", hint="check its rights")]
-        ) from None
-    if len(content) > MAX_BYTES:
-        raise EventError(
-            [Problem(where=where, message="is larger than 5 MB", hint="name a stack file")]
+def _strays(tree: Mapping, file: str) -> Iterator[Problem]:
+    """Keys at the left margin that no stack file has."""
+    strays = [key for key in tree.entries if key not in TOP_KEYS]
+    for key in strays[:EXPLAINED]:
+        hint = known_names(key, TOP_KEYS)
+        if key.startswith(PROJECT) or key in SECTIONS:
+            hint = f"indent it below config: and name it {PROJECT}{key.removeprefix(PROJECT)}"
+        yield Problem(
+            where=Where(file=file, line=tree.lines[key]),
+            path=path_text((key,)),
+            message="is not a key of a stack file",
+            hint=hint,
         )
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        where = Where(file=file, line=line)
-        raise EventError(
-            [Problem(where=where, message="is not UTF-8", hint="save the file as UTF-8")]
-        ) from None
-    if invisible := _INVISIBLE.search(text):
-        line = text.count("\n", 0, invisible.start()) + 1
-        message = f"holds the control character U+{ord(invisible[0]):04X}"
-        raise EventError(
-            [Problem(where=Where(file=file, line=line), message=message, hint="delete it")]
-        )
-    return text
 
 
-def _unknown(tree: Mapping, file: str, known: tuple[str, ...]) -> list[Problem]:
-    return [
-        _problem(file, tree.lines[key], path_text((key,)), "is no key of a stack file", known_names(key, known))
-        for key in tree.entries
-        if key not in known
-    ]
-
-
-def _unknown_config(config: Mapping, file: str) -> list[Problem]:
+def _stray_config(config: Mapping, file: str) -> Iterator[Problem]:
     """Keys below `config` that look like ours and are none."""
-    problems = []
-    known = (*SECTIONS, *OTHER_KEYS)
-    for key in config.entries:
+    known = [PROJECT + name for name in (*SECTIONS, *OTHER_KEYS)]
+    strays = [key for key in config.entries if key not in known]
+    for key in strays[:EXPLAINED]:
         project, colon, name = key.rpartition(":")
-        ours = project == PROJECT.removesuffix(":") and name in known
-        if ours:
+        meant = nearest(name, (*SECTIONS, *OTHER_KEYS))
+        is_ours = project == PROJECT[:-1] or (nearest(project, [PROJECT]) and meant)
+        if (colon and not is_ours) or (not colon and not meant):
             continue
-        meant = nearest(name, known)
-        if project == "practicum":
-            hint = f"did you mean {PROJECT}{meant}? " if meant else ""
-            hint += "Known: " if meant else "known: "
-            hint += ", ".join(PROJECT + other for other in known)
-        elif not colon and meant:
-            hint = f"write {PROJECT}{meant}"
-        else:
-            continue
-        problems.append(
-            _problem(file, config.lines[key], path_text(("config", key)), "is no key of practicum", hint)
+        hint = f"did you mean {PROJECT}{meant}? Known: " if meant else "known: "
+        yield Problem(
+            where=Where(file=file, line=config.lines[key]),
+            path=path_text(("config", key)),
+            message="is not a key of practicum",
+            hint=hint + ", ".join(known),
         )
-    return problems
-
-
-def _problem(file: str, line: int, path: str, message: str, hint: str) -> Problem:
-    return Problem(where=Where(file=file, line=line), path=path, message=message, hint=hint)
 
 
 def _section(name: str, node: Node, line: int, file: str) -> Section:
-    decoder = _Decoder(file)
-    data = decoder.data(node, (name,), line)
-    return Section(name, data, node, line, file, decoder.problems)
+    traps: dict[Path, Problem] = {}
 
-
-class _Decoder:
-    """Turns nodes into data."""
-
-    def __init__(self, file: str) -> None:
-        self.file = file
-        self.problems: dict[Path, Problem] = {}
-
-    def data(self, node: Node, path: Path, line: int) -> Any:
+    def data(node: Node, path: Path, line: int) -> Any:
         if isinstance(node, Mapping):
             return {
-                key: self.data(value, (*path, key), node.lines[key])
+                key: data(value, (*path, key), node.lines[key])
                 for key, value in node.entries.items()
             }
         if isinstance(node, Sequence):
-            return [
-                self.data(item, (*path, index), item.line)
-                for index, item in enumerate(node.items)
-            ]
-        return self._scalar(node, path, line)
-
-    def _scalar(self, node: Scalar, path: Path, line: int) -> Any:
+            return [data(item, (*path, at), item.line) for at, item in enumerate(node.items)]
         if not node.plain:
             return node.text
         try:
             return resolve(node.text)
-        except Trap as trap:
-            self.problems[path] = Problem(
-                where=Where(file=self.file, line=line),
+        except TrapError as trap:
+            traps[path] = Problem(
+                where=Where(file=file, line=line),
                 path=path_text(path),
-                found=shown(node.text)[1:-1],
+                found=quoted(node.text)[1:-1],
                 message=trap.message,
                 hint=trap.hint,
             )
             return node.text
+
+    decoded = data(node, (name,), line)
+    return Section(name=name, data=decoded, file=file, node=node, line=line, traps=traps)
 
 
 def _child(node: Node | None, part: str | int) -> Node | None:
@@ -223,6 +172,7 @@ def _line(node: Node, line: int, path: Path) -> int:
         child = _child(node, part)
         if child is None:
             break
-        line = node.lines[part] if isinstance(node, Mapping) and isinstance(part, str) else child.line
+        is_key = isinstance(node, Mapping) and isinstance(part, str)
+        line = node.lines[part] if is_key else child.line  # type: ignore[union-attr,index]
         node = child
     return line

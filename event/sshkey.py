@@ -6,7 +6,7 @@ import base64
 import binascii
 import re
 
-from event.rule import Refused, Rule
+from event.rule import RefusedError, Rule
 
 KEY_TYPES = (
     "ssh-ed25519",
@@ -25,19 +25,19 @@ _COMMENT = re.compile(r"[A-Za-z0-9@._+:/ -]{0,200}")
 def parse_public_key(text: str) -> str:
     """The line itself, if it is one key of a known type whose inside says the same type."""
     if "PRIVATE KEY" in text:
-        raise Refused("is a private key", "write the public key, the line in the file *.pub")
+        raise RefusedError("is a private key", "write the public key, the line in the file *.pub")
     if len(text) > 4000:
-        raise Refused(f"has {len(text)} characters", "write one key")
+        raise RefusedError(f"has {len(text)} characters", "write one key")
     if "\n" in text or "\r" in text:
-        raise Refused("has a line break", "write every key as an item of its own, on one line")
+        raise RefusedError("has a line break", "write every key as an item of its own, on one line")
     kind, _, rest = text.partition(" ")
     if kind not in KEY_TYPES:
-        raise Refused("does not start with a known key type", f"known: {', '.join(KEY_TYPES)}")
+        raise RefusedError("does not start with a known key type", f"known: {', '.join(KEY_TYPES)}")
     key, _, comment = rest.partition(" ")
     if _inner_type(key) != kind:
-        raise Refused("is cut off or altered", "copy the whole line of the file *.pub again")
+        raise RefusedError("is cut off or altered", "copy the whole line of the file *.pub again")
     if not _COMMENT.fullmatch(comment):
-        raise Refused(
+        raise RefusedError(
             "has a comment with unusual characters",
             "shorten the comment after the key to letters, digits and @ . _ + : / -",
         )

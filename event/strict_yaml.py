@@ -1,6 +1,6 @@
 """Strict YAML: text → tree of nodes with lines, every doubtful construct told with its line.
 
-Refused: a second value for a key, keys that are not words, merge keys, tags, a second document,
+Refused are a second value for a key, keys that are not words, merge keys, tags, a second document,
 aliases beyond `MAX_ALIASES`, nesting beyond `MAX_DEPTH`, more than `MAX_NODES` nodes (aliases
 counted as often as they are used). Reading takes time in proportion to the file, whatever it says.
 """
@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from event.problems import EventError, Path, Problem, Where, path_text, shown
+from event.scalars import NO_WORDS
 from event.yaml_errors import explain
 
 MAX_DEPTH = 64
@@ -59,7 +60,7 @@ Node = Scalar | Sequence | Mapping
 
 def shown_path(path: Path) -> Path:
     """The path without the keys that every stack file has: `config`, and our project's name."""
-    if len(path) > 1 and path[0] == "config" and str(path[1]).startswith(PROJECT):
+    if _is_ours(path):
         return (str(path[1]).removeprefix(PROJECT), *path[2:])
     return path
 
@@ -75,12 +76,12 @@ def compose(text: str, file: str) -> tuple[Node | None, list[Problem]]:
     except yaml.YAMLError as error:
         line, message, hint = explain(error, text)
         composer.tell(line, (), message, hint)
-    except _Stopped:
+    except _StoppedError:
         pass
     raise EventError(composer.problems)
 
 
-class _Stopped(Exception):
+class _StoppedError(Exception):
     """The rest of the text is not worth reading; the reason is in the problems."""
 
 
@@ -95,14 +96,11 @@ class _Composer:
         self._nodes = 0
         self._aliases = 0
 
-    def tell(
-        self, line: int, path: Path, message: str, hint: str, found: str | None = None
-    ) -> None:
+    def tell(self, line: int, path: Path, message: str, hint: str) -> None:
         self.problems.append(
             Problem(
                 where=Where(file=self.file, line=line),
                 path=path_text(shown_path(path)),
-                found=found,
                 message=message,
                 hint=hint,
             )
@@ -115,19 +113,18 @@ class _Composer:
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
-                    line = event.start_mark.line + 1
-                    self.tell(line, (), "a second document starts here", "keep one per file")
-                    raise _Stopped
+                    self.tell(_line_of(event), (), "starts a second document", "keep one per file")
+                    raise _StoppedError
                 tree = self._node(next(self._events), (), 1)
         return tree
 
     def _node(self, event: Any, path: Path, depth: int) -> Node:
-        line = event.start_mark.line + 1
+        line = _line_of(event)
         if isinstance(event, yaml.AliasEvent):
-            return self._alias(event.anchor, line, path)
+            return self._alias(str(event.anchor), line, path)
         if depth > MAX_DEPTH:
             self.tell(line, path[:4], f"is nested deeper than {MAX_DEPTH} levels", "write it flat")
-            raise _Stopped
+            raise _StoppedError
         self._count(1, line, path)
         if event.tag is not None and (event.tag != "!" or not isinstance(event, yaml.ScalarEvent)):
             self.tell(line, path, f"has the tag {shown(_short_tag(event.tag))}", "leave it out")
@@ -156,7 +153,7 @@ class _Composer:
     def _mapping(self, line: int, path: Path, depth: int) -> Mapping:
         mapping = Mapping(line)
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
-            key_line = event.start_mark.line + 1
+            key_line = _line_of(event)
             key = self._key(event, path, depth)
             here = path if key is None else (*path, key)
             value = self._node(next(self._events), here, depth + 1)
@@ -174,7 +171,7 @@ class _Composer:
 
     def _key(self, event: Any, path: Path, depth: int) -> str | None:
         """The key as text, or None (and a problem) if it cannot be one."""
-        line = event.start_mark.line + 1
+        line = _line_of(event)
         node = self._node(event, path, depth + 1)
         if not isinstance(node, Scalar):
             self.tell(line, path, "has a key that is no word", "write one word before each colon")
@@ -182,17 +179,20 @@ class _Composer:
         if node.plain and node.text == "<<":
             self.tell(line, path, "has a merge key <<", "write the keys out")
             return None
+        if node.plain and _is_ours(path) and (node.text in NO_WORDS or node.text[:1].isdigit()):
+            self.tell(line, path, f"has the key {node.text}", f'write it in quotes: "{node.text}"')
+            return None
         return node.text
 
     def _alias(self, name: str, line: int, path: Path) -> Node:
         node = self._anchors.get(name)
         if node is None:
             self.tell(line, path, f"the alias *{name} is inside what it stands for", "write it out")
-            raise _Stopped
+            raise _StoppedError
         self._aliases += 1
         if self._aliases > MAX_ALIASES:
             self.tell(line, path, f"is alias number {self._aliases}", f"use at most {MAX_ALIASES}")
-            raise _Stopped
+            raise _StoppedError
         self._count(node.size, line, path)
         return node
 
@@ -205,7 +205,16 @@ class _Composer:
                 f"is more than {MAX_NODES} keys and values, aliases written out",
                 "write a smaller file",
             )
-            raise _Stopped
+            raise _StoppedError
+
+
+def _line_of(event: Any) -> int:
+    return int(event.start_mark.line) + 1
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a path lies in one of our sections; keys elsewhere are not ours to judge."""
+    return len(path) > 1 and path[0] == "config" and str(path[1]).startswith(PROJECT)
 
 
 def _short_tag(tag: str) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Annotated
 
 from event.hosts import HOST_PATTERN
-from event.rule import Refused, Rule
+from event.rule import RefusedError, Rule
 from event.sshkey import SSH_PUBLIC_KEY
 from event.weburl import ENDPOINT
 
@@ -22,24 +22,26 @@ BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u
 
 
 def plain_line(text: str, *, limit: int, empty: bool) -> str:
-    """The text if it is one visible line in normal form; else `Refused` says what it holds."""
+    """The text if it is one visible line in normal form; else `RefusedError` says what it holds."""
     if len(text) > limit:
-        raise Refused(f"has {len(text)} characters", f"write at most {limit}")
+        raise RefusedError(f"has {len(text)} characters", f"write at most {limit}")
     if not empty and not text.strip():
-        raise Refused("is empty")
+        raise RefusedError("is empty")
     for character in text:
         if character in BIDI:
-            raise Refused(f"holds the direction mark U+{ord(character):04X}", "leave the mark out")
+            raise RefusedError(
+                f"holds the direction mark U+{ord(character):04X}", "leave the mark out"
+            )
         if character in "\r\n":
-            raise Refused("has a line break", "write it on one line")
+            raise RefusedError("has a line break", "write it on one line")
         if unicodedata.category(character) in {"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"} and (
             character != "\u200d"  # joins emoji
         ):
-            raise Refused(
+            raise RefusedError(
                 f"holds the invisible character U+{ord(character):04X}", "leave it out"
             )
     if not unicodedata.is_normalized("NFC", text):
-        raise Refused(
+        raise RefusedError(
             "has accents as characters of their own (not in the normal form NFC)",
             f'write "{unicodedata.normalize("NFC", text)}"',
         )
@@ -69,11 +71,11 @@ def _grammar(allowed: str, pattern: str, example: str, limit: int) -> Rule:
 def _matching(pattern: re.Pattern[str], limit: int) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if not text:
-            raise Refused("is empty")
+            raise RefusedError("is empty")
         if len(text) > limit:
-            raise Refused(f"has {len(text)} characters", f"write at most {limit}")
+            raise RefusedError(f"has {len(text)} characters", f"write at most {limit}")
         if not pattern.fullmatch(text):
-            raise Refused("is not allowed")
+            raise RefusedError("is not allowed")
         return text
 
     return parse
@@ -82,32 +84,38 @@ def _matching(pattern: re.Pattern[str], limit: int) -> Callable[[str], str]:
 def _login(text: str) -> str:
     login: str = _matching(re.compile(r"[a-z_][a-z0-9_-]*"), 32)(text)
     if login in SYSTEM_LOGINS:
-        raise Refused("is a login of the system itself", "write another name, e.g. student")
+        raise RefusedError("is a login of the system itself", "write another name, e.g. student")
     return login
 
 
 def _volume(text: str) -> str:
     if len(text) > 255:
-        raise Refused(f"has {len(text)} characters", "write at most 255")
+        raise RefusedError(f"has {len(text)} characters", "write at most 255")
     if not re.fullmatch(VOLUME, text) or ".." in text:
-        raise Refused("is no volume id")
+        raise RefusedError("is no volume id")
     return text
 
 
 def _file_path(text: str) -> str:
     plain_line(text, limit=1024, empty=False)
     if text.startswith("-"):
-        raise Refused("starts with a hyphen", f"write ./{text}" if len(text) < 60 else "")
+        raise RefusedError("starts with a hyphen", f"write ./{text}" if len(text) < 60 else "")
     return text
 
 
+# fmt: off
 SYSTEM_LOGINS = frozenset(
-    "root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc _apt "
-    "nobody sshd messagebus systemd-network systemd-resolve systemd-timesync".split()
+    (
+        "root", "daemon", "bin", "sys", "sync", "games", "man", "lp", "mail", "news", "uucp",
+        "proxy", "www-data", "backup", "list", "irc", "_apt", "nobody", "sshd", "messagebus",
+        "systemd-network", "systemd-resolve", "systemd-timesync",
+    )
 )
+# fmt: on
 """Logins that Debian has of its own (package base-passwd, and the services of a cloud image)."""
 
-VOLUME = r"[A-Za-z][A-Za-z0-9._-]*[A-Za-z0-9]:([A-Za-z0-9_][A-Za-z0-9._+-]*/)*[A-Za-z0-9_][A-Za-z0-9._+-]*"
+_FILE_NAME = r"[A-Za-z0-9_][A-Za-z0-9._+-]*"
+VOLUME = rf"[A-Za-z][A-Za-z0-9._-]*[A-Za-z0-9]:({_FILE_NAME}/)*{_FILE_NAME}"
 
 LABEL = r"[a-z]([a-z0-9-]*[a-z0-9])?"
 """A host name without dots (RFC 1123), in lower case and starting with a letter."""

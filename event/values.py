@@ -15,7 +15,7 @@ from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema
 
 from event.hosts import MAX_HOSTS, expand_hosts
-from event.rule import Refused, Rule
+from event.rule import RefusedError, Rule
 from event.weburl import WEB_URL
 
 __all__ = [
@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 FIRST_VLAN, LAST_VLAN = 2, 4094
-"""VLAN tags to choose from (IEEE 802.1Q): 0 and 4095 are reserved, 1 is what untagged frames get."""
+"""VLAN tags to choose from (IEEE 802.1Q): 0 and 4095 are reserved, 1 is what has no tag."""
 
 FIRST_VMID, LAST_VMID = 100, 999_999_999
 """VMIDs that Proxmox VE accepts; those below 100 it keeps for itself."""
@@ -109,13 +109,13 @@ def parse_address(text: str) -> IPv4Address:
     try:
         return IPv4Address(text)
     except AddressValueError:
-        raise Refused(_why_no_address(text)) from None
+        raise RefusedError(_why_no_address(text)) from None
 
 
 def parse_cidr(text: str) -> IPv4Network:
     """A network `address/length` whose address is its first one."""
     if not re.fullmatch(r"[^/]+/[0-9]{1,2}", text):
-        raise Refused("is IPv6" if ":" in text else "is no network with a prefix length")
+        raise RefusedError("is IPv6" if ":" in text else "is no network with a prefix length")
     return parse_network(text)
 
 
@@ -123,14 +123,16 @@ def parse_network(text: str) -> IPv4Network:
     """A network, or a single address."""
     address, slash, length = text.partition("/")
     if slash and not (re.fullmatch(r"[0-9]{1,2}", length) and int(length) <= 32):
-        raise Refused("has no prefix length from 0 to 32 after the slash")
+        raise RefusedError("has no prefix length from 0 to 32 after the slash")
     parse_address(address)
     try:
         network = IPv4Network(text, strict=False)
     except (AddressValueError, NetmaskValueError, ValueError):
-        raise Refused("is no network") from None
+        raise RefusedError("is no network") from None
     if slash and str(network.network_address) != address:
-        raise Refused(f"has host bits set: {address} lies inside the network", f"write {network}")
+        raise RefusedError(
+            f"has host bits set: {address} lies inside the network", f"write {network}"
+        )
     return network
 
 
@@ -140,15 +142,17 @@ def _number_range(first_allowed: int, last_allowed: int, what: str, example: str
     def parse(text: str) -> NumberRange:
         match = re.fullmatch(r"([0-9]{1,10})-([0-9]{1,10})", text)
         if match is None:
-            raise Refused("is no range")
+            raise RefusedError("is no range")
         first, last = int(match[1]), int(match[2])
         if first > last:
-            raise Refused("runs backwards", f"write {last}-{first}")
+            raise RefusedError("runs backwards", f"write {last}-{first}")
         for number in (first, last):
             if not first_allowed <= number <= last_allowed:
-                raise Refused(f"has {number}, but {what} are {first_allowed} to {last_allowed}")
+                raise RefusedError(
+                    f"has {number}, but {what} are {first_allowed} to {last_allowed}"
+                )
         if f"{first}-{last}" != text:
-            raise Refused("has leading zeros", f"write {first}-{last}")
+            raise RefusedError("has leading zeros", f"write {first}-{last}")
         return NumberRange(first, last)
 
     return Rule(
@@ -163,18 +167,18 @@ def _number_range(first_allowed: int, last_allowed: int, what: str, example: str
 def _address_range(text: str) -> AddressRange:
     first, hyphen, last = text.partition("-")
     if not hyphen:
-        raise Refused("is no range")
+        raise RefusedError("is no range")
     found = AddressRange(parse_address(first), parse_address(last))
     if found.first > found.last:
-        raise Refused("runs backwards", f"write {last}-{first}")
+        raise RefusedError("runs backwards", f"write {last}-{first}")
     if len(found) > 65536:
-        raise Refused(f"has {len(found)} addresses", "write a range of at most 65536")
+        raise RefusedError(f"has {len(found)} addresses", "write a range of at most 65536")
     return found
 
 
 def _sha256(text: str) -> str:
     if not re.fullmatch(r"[0-9a-f]{64}", text):
-        raise Refused(f"is no SHA-256 checksum (it has {len(text)} characters)")
+        raise RefusedError(f"is no SHA-256 checksum (it has {len(text)} characters)")
     return text
 
 
@@ -224,9 +228,7 @@ Address = Annotated[IPv4Address, ADDRESS]
 Cidr = Annotated[IPv4Network, CIDR]
 Network = Annotated[IPv4Network, NETWORK]
 VlanRange = Annotated[NumberRange, _number_range(FIRST_VLAN, LAST_VLAN, "VLANs", "100-199")]
-VmidRange = Annotated[
-    NumberRange, _number_range(FIRST_VMID, LAST_VMID, "VMIDs", "100000-199999")
-]
+VmidRange = Annotated[NumberRange, _number_range(FIRST_VMID, LAST_VMID, "VMIDs", "100000-199999")]
 Sha256 = Annotated[str, SHA256]
 WebUrl = Annotated[str, WEB_URL]
 Vlan = Annotated[int, Field(ge=FIRST_VLAN, le=LAST_VLAN)]

@@ -6,7 +6,7 @@ import re
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from urllib.parse import SplitResult, urlsplit
 
-from event.rule import Refused, Rule
+from event.rule import RefusedError, Rule
 
 MAX_LENGTH = 2048
 
@@ -21,11 +21,11 @@ def parse_endpoint(text: str) -> str:
     """`https://host:port`, without anything behind it."""
     parts = _split(text)
     if parts.scheme != "https":
-        raise Refused("does not start with https://")
+        raise RefusedError("does not start with https://")
     if parts.path not in {"", "/"} or parts.query or parts.fragment:
-        raise Refused("has more than a host and a port", f"write https://{parts.netloc}")
+        raise RefusedError("has more than a host and a port", f"write https://{parts.netloc}")
     if parts.path:
-        raise Refused("ends in a slash", f"write https://{parts.netloc}")
+        raise RefusedError("ends in a slash", f"write https://{parts.netloc}")
     return text
 
 
@@ -33,28 +33,28 @@ def parse_web_url(text: str) -> str:
     """An http or https URL of a file, without a login in it."""
     parts = _split(text)
     if parts.scheme not in {"http", "https"}:
-        raise Refused("does not start with https:// or http://")
+        raise RefusedError("does not start with https:// or http://")
     name = parts.path.rpartition("/")[2]
     if not name:
-        raise Refused("names no file", "write the address of the file itself")
+        raise RefusedError("names no file", "write the address of the file itself")
     return text
 
 
 def _split(text: str) -> SplitResult:
     """The parts of a URL whose host is a host name or an address."""
     if len(text) > MAX_LENGTH:
-        raise Refused(f"has {len(text)} characters", f"write at most {MAX_LENGTH}")
+        raise RefusedError(f"has {len(text)} characters", f"write at most {MAX_LENGTH}")
     if unsafe := _UNSAFE.search(text):
-        raise Refused(f"holds the character U+{ord(unsafe[0]):04X}, which no URL has")
+        raise RefusedError(f"holds the character U+{ord(unsafe[0]):04X}, which no URL has")
     try:
         parts = urlsplit(text)
         host, port = parts.hostname or "", parts.port
     except ValueError:
-        raise Refused("is no URL") from None
+        raise RefusedError("is no URL") from None
     if parts.username is not None or parts.password is not None:
-        raise Refused("has a login in it", "leave out what stands before the @")
+        raise RefusedError("has a login in it", "leave out what stands before the @")
     if not _is_host(host) or port == 0:
-        raise Refused("is no URL")
+        raise RefusedError("is no URL")
     return parts
 
 

@@ -47,6 +47,8 @@ def explain(error: yaml.YAMLError, text: str) -> tuple[int, str, str]:
     for part, message, hint in _EXPLAINED:
         if part in said:
             return line, message, hint
-    return line, f"is no YAML ({(getattr(error, 'problem', None) or 'not readable')})", (
-        "see the line and the one above it"
+    return (
+        line,
+        f"is no YAML ({(getattr(error, 'problem', None) or 'not readable')})",
+        ("see the line and the one above it"),
     )
