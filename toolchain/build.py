@@ -54,14 +54,14 @@ def _build(cache: places.Cache, wanted: Sequence[pins.Target], say: progress.Say
 def reuse(cache: places.Cache, wanted: Sequence[pins.Target]) -> None:
     """Take over targets that did not change from sets of other pins, by hard link."""
     for target in wanted:
-        digest = pins.target_digest(target)
+        digest = pins.expected_digest(target)
         for mark in sorted(cache.root.glob(f"*/built/{target.folder}.json")):
             other = places.Cache(root=cache.root, digest=mark.parent.parent.name)
             if places.read_json(mark).get("digest") != digest or not other.is_built(target):
                 continue
             for output in target.outputs:
                 places.link_or_copy(other.set / output, cache.set / output)
-            compiler.finish(cache, target, pins.SOURCES, seconds=0.0)
+            compiler.finish(cache, target, seconds=0.0)
             break
 
 

@@ -33,7 +33,6 @@ class Compiler:
     go: golang.Go
     cache: places.Cache
     progress: progress.Progress
-    sources: Path = pins.SOURCES
     retry_s: float = 3.0
 
     def environment(self) -> dict[str, str]:
@@ -61,9 +60,7 @@ class Compiler:
         log = self.cache.logs / f"{target.folder}.log"
         log.unlink(missing_ok=True)
         try:
-            copy = folder / "source"
-            skipped = shutil.ignore_patterns("*_test.go", "testdata")
-            shutil.copytree(self.sources / target.folder, copy, ignore=skipped)
+            copy = self._copy(target, folder / "source")
             for output in target.outputs:
                 (folder / output).parent.mkdir(parents=True, exist_ok=True)
             self._compile(target, folder, copy, log)
@@ -72,7 +69,17 @@ class Compiler:
             raise ToolchainError(f"{target.title}: {problem}") from problem
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-        finish(self.cache, target, self.sources, seconds=time.monotonic() - began)
+        finish(self.cache, target, seconds=time.monotonic() - began)
+
+    def _copy(self, target: pins.Target, folder: Path) -> Path:
+        """Compile a copy: the sources may be read-only, and may be edited meanwhile."""
+        skipped = shutil.ignore_patterns("*_test.go", "testdata")
+        shutil.copytree(pins.SOURCES / target.folder, folder / target.folder, ignore=skipped)
+        if pins.digest_of(target, folder) != pins.expected_digest(target):
+            raise ToolchainError(
+                f"the sources of {target.title} changed since this run began: run it again"
+            )
+        return folder / target.folder
 
     def _compile(self, target: pins.Target, folder: Path, copy: Path, log: Path) -> None:
         if target.generated:
@@ -141,7 +148,7 @@ def place(cache: places.Cache, target: pins.Target, folder: Path) -> None:
         (folder / output).replace(final)
 
 
-def finish(cache: places.Cache, target: pins.Target, sources: Path, *, seconds: float) -> None:
+def finish(cache: places.Cache, target: pins.Target, *, seconds: float) -> None:
     """Mark the target as finished; only from now on is it taken."""
-    digest = pins.target_digest(target, sources)
-    places.write_json(cache.mark(target), {"digest": digest, "seconds": round(seconds, 1)})
+    value = {"digest": pins.expected_digest(target), "seconds": round(seconds, 1)}
+    places.write_json(cache.mark(target), value)

@@ -166,7 +166,7 @@ def _sources(folder: Path) -> list[Path]:
     return sorted(kept)
 
 
-def target_digest(target: Target, sources: Path = SOURCES) -> str:
+def digest_of(target: Target, sources: Path) -> str:
     """SHA-256 (hex) of the target's sources, flags and machine; nothing large is read."""
     folder = sources / target.folder
     digest = hashlib.sha256(f"{target!r} {platform.system()} {platform.machine()}".encode())
@@ -177,9 +177,14 @@ def target_digest(target: Target, sources: Path = SOURCES) -> str:
 
 
 @functools.cache
-def set_digest(sources: Path = SOURCES) -> str:
+def expected_digest(target: Target) -> str:
+    """The digest of this copy's sources when first asked; it stays for the whole run."""
+    return digest_of(target, SOURCES)
+
+
+def set_digest() -> str:
     """The name (16 hex digits) of the set that these pins give on this machine."""
-    every = "\n".join(target_digest(target, sources) for target in TARGETS)
+    every = "\n".join(expected_digest(target) for target in TARGETS)
     return hashlib.sha256(every.encode()).hexdigest()[:16]
 
 
