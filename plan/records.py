@@ -48,6 +48,8 @@ class Template:
     vmid: int
     host: str
     storage: str
+    storage_type: str  # as Proxmox VE names it: dir, nfs, lvmthin, …
+    shared: bool  # whether every host sees the storage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +175,16 @@ class HostLoad:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StorageLoad:
+    """What an event asks of a storage that all hosts share; None if its size is not known."""
+
+    name: str
+    guests: int
+    need_gib: float
+    have_gib: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
     """Demand against capacity of the hosts that are not drained."""
 
@@ -199,6 +211,7 @@ class EventPlan:
     clusters: tuple[Cluster, ...]
     instructor: Guest | None
     hosts: tuple[HostLoad, ...]
+    storages: tuple[StorageLoad, ...]  # shared ones that guests' disks are on
     totals: Totals
     warnings: tuple[str, ...]
 
@@ -295,3 +308,4 @@ class SitePlan:
     users: tuple[User, ...] = ()
     backups: tuple[BackupJob, ...] = ()
     capacity: Totals | None = field(default=None)
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,253 @@
+"""Guests: from a node with its host to the record of the virtual machine that plays it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Interface
+
+from event.model import Event, Site
+from event.values import AddressRange
+from plan import numbers
+from plan.addressing import exposed_address, instructor_address, node_address, subnet
+from plan.documents import HostLine, hosts_documents, trunk_document
+from plan.naming import guest_name, mark, password_label, tags
+from plan.records import Cluster, ClusterNetwork, Document, Guest, Interface, Login, SecurityGroup
+from plan.roster import ClusterSpec, NodeSpec
+
+INSTRUCTOR = "instructor"
+"""Name of the instructors' node and its scope in labels; no cluster's name, which ends in digits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuestMaker:
+    """What the guests of an event have in common."""
+
+    stack: str
+    event: Event
+    site: Site
+    hosts: tuple[str, ...]  # names by position
+    security_group: SecurityGroup  # of exposed nodes whose cluster has none of its own
+
+    def network(self, cluster: ClusterSpec) -> ClusterNetwork:
+        """The private network of a cluster."""
+        wanted = self.event.network
+        return ClusterNetwork(
+            cluster=cluster.name,
+            vlan=numbers.vlan(wanted.vlans.first, cluster.number),
+            subnet=subnet(wanted.private, wanted.subnet_prefix, cluster.number),
+            bridge=self.site.network.bridge,
+        )
+
+    def cluster(
+        self, spec: ClusterSpec, places: list[int], own_group: SecurityGroup | None
+    ) -> Cluster:
+        """A cluster with all its guests."""
+        network = self.network(spec)
+        addresses = [node_address(network.subnet, node.index) for node in spec.nodes]
+        documents = hosts_documents(
+            (str(address.ip), (node.name, guest_name(spec.name, node.name)))
+            for node, address in zip(spec.nodes, addresses, strict=True)
+        )
+        shared = _Shared(
+            login=self._login(spec.name),
+            tags=tags(self.stack, spec.name),
+            title=spec.title or self.event.title,
+            group=(own_group or self.security_group).name,
+            documents=documents,
+        )
+        guests = tuple(
+            self._guest(spec, node, host, network, address, shared)
+            for node, host, address in zip(spec.nodes, places, addresses, strict=True)
+        )
+        return Cluster(
+            name=spec.name,
+            number=spec.number,
+            title=spec.title,
+            network=network,
+            guests=guests,
+            security_group=own_group,
+        )
+
+    def instructor(self, node: NodeSpec, host: int, clusters: tuple[Cluster, ...]) -> Guest:
+        """The instructors' node, with a leg on every cluster's network."""
+        number = numbers.vmid(
+            self.event.vmids.first, numbers.INSTRUCTOR_CLUSTER, numbers.INSTRUCTOR_INDEX
+        )
+        interfaces = (self._outside(number, self._exposed(0)), *self._legs(number, clusters))
+        lines: list[HostLine] = [
+            (str(nic.address.ip), (guest.name,))
+            for cluster in clusters
+            for guest in cluster.guests
+            for nic in guest.interfaces
+            if nic.network == cluster.name and nic.address
+        ]
+        documents = hosts_documents(lines)
+        if interfaces[-1].network == "trunk":
+            networks = [cluster.network for cluster in clusters]
+            documents += (trunk_document(interfaces[-1].mac, networks),)
+        shared = _Shared(
+            login=self._login(INSTRUCTOR),
+            tags=tags(self.stack, INSTRUCTOR),
+            title=self.event.title,
+            group=self.security_group.name,
+            documents=documents,
+        )
+        return self._record(
+            node, host, shared, name=INSTRUCTOR, cluster=None, number=0, vmid=number,
+            interfaces=interfaces,
+        )  # fmt: skip
+
+    def _guest(
+        self,
+        cluster: ClusterSpec,
+        node: NodeSpec,
+        host: int,
+        network: ClusterNetwork,
+        address: IPv4Interface,
+        shared: _Shared,
+    ) -> Guest:
+        vmid = numbers.vmid(self.event.vmids.first, cluster.number, node.index)
+        outside: tuple[Interface, ...] = ()
+        if node.exposed:
+            is_head = node is cluster.nodes[0]
+            outside = (self._outside(vmid, self._exposed(cluster.number) if is_head else None),)
+        inside = Interface(
+            network=cluster.name,
+            bridge=network.bridge,
+            vlan=network.vlan,
+            mac=numbers.mac(vmid, len(outside)),
+            address=address,
+            gateway=None,
+        )
+        return self._record(
+            node, host, shared, name=guest_name(cluster.name, node.name), cluster=cluster.name,
+            number=cluster.number, vmid=vmid, interfaces=(*outside, inside),
+        )  # fmt: skip
+
+    def _record(
+        self,
+        node: NodeSpec,
+        host: int,
+        shared: _Shared,
+        *,
+        name: str,
+        cluster: str | None,
+        number: int,
+        vmid: int,
+        interfaces: tuple[Interface, ...],
+    ) -> Guest:
+        return Guest(
+            name=name,
+            cluster=cluster,
+            number=number,
+            node=node.name,
+            index=node.index,
+            node_group=node.group,
+            host=self.hosts[host],
+            vmid=vmid,
+            template=node.image.template_on(host),
+            clone=node.clone,
+            cores=node.cores,
+            memory_mib=node.memory_mib,
+            disk_gib=node.disk_gib,
+            exposed=node.exposed,
+            interfaces=interfaces,
+            dns=tuple(self.site.network.dns),
+            login=shared.login,
+            tags=shared.tags,
+            description=mark(self.stack, name, shared.title),
+            security_group=shared.group if node.exposed else None,
+            start=self.event.start,
+            documents=shared.documents,
+        )
+
+    def _login(self, scope: str) -> Login:
+        participants = self.event.participants
+        return Login(
+            user=participants.user,
+            password_label=password_label(self.stack, scope),
+            ssh_keys=tuple(participants.ssh_keys),
+        )
+
+    def _exposed(self, number: int) -> IPv4Interface | None:
+        """Exposed address of a cluster's head, or of the instructors' node (0); None for DHCP."""
+        addresses: AddressRange | None = self.event.network.exposed_addresses
+        outside = self.site.network.exposed.subnet
+        if addresses is None or outside is None:
+            return None
+        return exposed_address(addresses.first, outside.prefixlen, number)
+
+    def _outside(self, vmid: int, address: IPv4Interface | None) -> Interface:
+        """NIC 0 of an exposed node: behind the firewall, with the default route."""
+        exposed = self.site.network.exposed
+        gateway: IPv4Address | None = exposed.gateway if address else None
+        return Interface(
+            network="exposed",
+            bridge=exposed.bridge,
+            vlan=exposed.vlan,
+            mac=numbers.mac(vmid, 0),
+            address=address,
+            gateway=gateway,
+            dhcp=address is None,
+            firewall=True,
+        )
+
+    def _legs(self, vmid: int, clusters: tuple[Cluster, ...]) -> tuple[Interface, ...]:
+        """NIC n on the network of cluster n while there are few; else one trunk of all VLANs.
+
+        The parked VLAN is that of no cluster: without a tag of its own a trunk NIC would be on
+        the hosts' untagged network too. A retired cluster leaves a parked NIC, so that the others
+        keep their place.
+        """
+        bridge, parked = self.site.network.bridge, self.event.network.vlans.first
+        if self.event.clusters.count > numbers.MOST_CLUSTER_NICS:
+            trunks = tuple(cluster.network.vlan for cluster in clusters)
+            return (_bare("trunk", bridge, parked, numbers.mac(vmid, 1), trunks=trunks),)
+        by_number = {cluster.number: cluster.network for cluster in clusters}
+        return tuple(
+            Interface(
+                network=network.cluster,
+                bridge=bridge,
+                vlan=network.vlan,
+                mac=numbers.mac(vmid, nic),
+                address=instructor_address(network.subnet),
+                gateway=None,
+            )
+            if network
+            else _bare("parked", bridge, parked, numbers.mac(vmid, nic), connected=False)
+            for nic in range(1, self.event.clusters.count + 1)
+            for network in (by_number.get(nic),)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shared:
+    """What all guests of one cluster have alike."""
+
+    login: Login
+    tags: tuple[str, ...]
+    title: str
+    group: str
+    documents: tuple[Document, ...]
+
+
+def _bare(
+    network: str,
+    bridge: str,
+    vlan: int,
+    mac: str,
+    *,
+    connected: bool = True,
+    trunks: tuple[int, ...] = (),
+) -> Interface:
+    """A NIC without an address."""
+    return Interface(
+        network=network,
+        bridge=bridge,
+        vlan=vlan,
+        mac=mac,
+        address=None,
+        gateway=None,
+        connected=connected,
+        trunks=trunks,
+    )

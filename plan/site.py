@@ -1,0 +1,191 @@
+"""The plan of a site: bridges, downloads, templates, logins and backups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import PurePosixPath
+from urllib.parse import urlsplit
+
+from event.model import Image, Site
+from event.stack import SiteStack
+from plan.findings import Findings, Scope
+from plan.hosts import MIB_PER_GIB, HostSpec
+from plan.images import ImageSpec, is_shared
+from plan.naming import mark, password_label, tags
+from plan.records import (
+    BackupJob,
+    ContainerHost,
+    Download,
+    Load,
+    SiteImage,
+    SitePlan,
+    TemplateCopy,
+    Totals,
+    User,
+)
+from plan.survey import api, check_storage, survey
+
+# Proxmox VE: endings of files that content `import` takes (pve-storage); cloud images that end
+# in .img are qcow2 inside.
+IMPORT_ENDINGS = frozenset({".qcow2", ".raw", ".vmdk"})
+DEFAULT_ENDING = ".qcow2"
+
+_DIGEST_LENGTH = 12  # of the checksum in a file's name: another file is another name
+
+
+def plan_site(stack: SiteStack) -> SitePlan:
+    """Decide a site. Raises `PlanError` with every problem of its stack file."""
+    findings = Findings()
+    scope = findings.scope(stack.locate)
+    looked = survey(stack, findings)
+    site, name = stack.site, stack.name
+    _check_people(site, scope)
+    _check_backups(site, scope)
+    findings.stop_if_any()
+    _warn(looked.hosts, looked.images.values(), scope)
+    network = site.network
+    return SitePlan(
+        stack=name,
+        title=site.title,
+        api=api(site),
+        hosts=tuple(
+            ContainerHost(
+                name=host.name,
+                bridge=network.bridge,
+                vids=str(network.vlans),
+                ports=host.ports,
+                comment=mark(name, "clusters"),
+            )
+            for host in looked.hosts
+        ),
+        images=tuple(
+            _image(name, site, site.images[each], looked.images[each], looked.hosts)
+            for each in site.images
+        ),
+        users=_users(name, site),
+        backups=_backups(name, site),
+        capacity=_hardware(site, looked.hosts),
+        warnings=tuple(findings.warnings),
+    )
+
+
+def _image(
+    stack: str, site: Site, image: Image, spec: ImageSpec, hosts: Sequence[HostSpec]
+) -> SiteImage:
+    downloads = _downloads(site, image, spec.name, hosts)
+    volume = image.volume or f"{image.import_storage}:import/{downloads[0].file_name}"
+    return SiteImage(
+        name=spec.name,
+        downloads=downloads,
+        templates=tuple(
+            TemplateCopy(
+                image=spec.name,
+                name=spec.name,
+                vmid=template.vmid,
+                host=template.host,
+                storage=template.storage,
+                volume=volume,
+                disk_gib=spec.disk_gib,
+                tags=tags(stack, "template"),
+                description=mark(stack, f"template:{spec.name}"),
+            )
+            for template in spec.templates
+        ),
+    )
+
+
+def _downloads(
+    site: Site, image: Image, name: str, hosts: Sequence[HostSpec]
+) -> tuple[Download, ...]:
+    """One download on a shared storage, else one on each host that makes a template."""
+    if image.url is None or image.import_storage is None or image.sha256 is None:
+        return ()
+    once = is_shared(site.storages[image.import_storage]) or is_shared(site.storages[image.storage])
+    return tuple(
+        Download(
+            image=name,
+            host=host.name,
+            storage=image.import_storage,
+            url=image.url,
+            file_name=_file_name(name, image.url, image.sha256),
+            sha256=image.sha256,
+        )
+        for host in (hosts[:1] if once else hosts)
+    )
+
+
+def _file_name(name: str, url: str, sha256: str) -> str:
+    ending = PurePosixPath(urlsplit(url).path).suffix.lower()
+    kept = ending if ending in IMPORT_ENDINGS else DEFAULT_ENDING
+    return f"{name}-{sha256[:_DIGEST_LENGTH]}{kept}"
+
+
+def _users(stack: str, site: Site) -> tuple[User, ...]:
+    return tuple(
+        User(
+            user_id=f"{user.name}@pve",
+            full_name=user.full_name or "",
+            email=user.email or "",
+            role=user.role,
+            comment=mark(stack, user.name),
+            password_label=password_label(stack, user.name),
+        )
+        for user in site.users
+    )
+
+
+def _backups(stack: str, site: Site) -> tuple[BackupJob, ...]:
+    return tuple(
+        BackupJob(
+            job_id=f"practicum-{stack}-{name}",
+            schedule=job.schedule,
+            storage=job.storage,
+            keep=job.keep,
+            mode=job.mode,
+            comment=mark(stack, name),
+        )
+        for name, job in site.backups.items()
+    )
+
+
+def _hardware(site: Site, hosts: Sequence[HostSpec]) -> Totals:
+    """What the hosts that are not drained have, without any overcommit, and nothing needed."""
+    working = [site.hosts[host.row] for host in hosts if not host.drain]
+    return Totals(
+        clusters=0,
+        guests=0,
+        hosts=len(working),
+        cores=Load(need=0, have=sum(host.cores for host in working)),
+        memory_mib=Load(
+            need=0, have=round(sum(host.memory_gib for host in working) * MIB_PER_GIB, 3)
+        ),
+        disk_gib=Load(need=0, have=round(sum(host.disk_gib for host in working), 3)),
+        survives_loss_of_any_host=len(working) > 1,
+        worst_loss=None,
+    )
+
+
+def _check_people(site: Site, scope: Scope) -> None:
+    seen: set[str] = set()
+    for position, user in enumerate(site.users):
+        if user.name in seen:
+            scope.problem(
+                ("site", "users", position, "name"), "is the login of two people",
+                found=user.name, hint="write another login",
+            )  # fmt: skip
+        seen.add(user.name)
+
+
+def _check_backups(site: Site, scope: Scope) -> None:
+    for name, job in site.backups.items():
+        check_storage(job.storage, "backup", site, ("site", "backups", name, "storage"), scope)
+
+
+def _warn(hosts: Sequence[HostSpec], images: Iterable[ImageSpec], scope: Scope) -> None:
+    """What a site can do without, but should know of."""
+    if len(hosts) > 1 and not any(image.shared for image in images):
+        scope.warn(
+            ("site", "storages"), "no image is on a shared storage: guests of a lost host are "
+            "made anew, and none can be migrated",
+            hint="declare one, e.g. type: nfs, and put images on it",
+        )  # fmt: skip

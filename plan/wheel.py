@@ -1,0 +1,62 @@
+"""The wheel: in which turn of the round robin each node of each cluster stands.
+
+The wheel has a turn for every share of every declared host, drained ones included, so that
+draining a host changes nobody else's turn. The nodes of cluster n take consecutive turns, and
+where they start follows from n alone. Once all starts have been used, the nodes swap turns among
+themselves by one: otherwise, with five nodes and five hosts, all heads would be on one host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import gcd
+
+
+@dataclass(frozen=True, slots=True)
+class Wheel:
+    """Turns of the round robin and the size of a cluster without overrides.
+
+    `turns` holds positions of hosts; it may be empty if no host takes part. `starts` is how many
+    clusters it takes until one starts at the first turn again.
+    """
+
+    turns: tuple[int, ...]
+    nodes: int
+    starts: int
+
+    def turn(self, cluster: int, seat: int) -> int:
+        """Running number of a node's turn; the wheel goes round every `len(turns)` of them.
+
+        `seat` counts a cluster's nodes from 0; seats beyond `nodes` are those that an override
+        adds, and follow without taking part in the swap.
+        """
+        if seat < self.nodes:
+            seat = (seat + (cluster - 1) // self.starts) % self.nodes
+        return (cluster - 1) * self.nodes + seat
+
+    def hosts_from(self, turn: int) -> Iterator[int]:
+        """All hosts of the wheel, each once, in the order of the turns from this one on."""
+        seen: set[int] = set()
+        size = len(self.turns)
+        for step in range(size):
+            host = self.turns[(turn + step) % size]
+            if host not in seen:
+                seen.add(host)
+                yield host
+
+
+def wheel(shares: Sequence[int], nodes: int) -> Wheel:
+    """The wheel of hosts with these shares, in declared order where the shares are alike.
+
+    A host with a larger share has its turns spread over the others': 2, 1, 1 give 0 1 0 2.
+    """
+    common = gcd(*shares) or 1
+    count = len(shares)
+    timed = sorted(
+        ((nth * (count + 1) + host + 1) * common / share, host)
+        for host, share in enumerate(shares)
+        for nth in range(share // common)
+    )
+    turns = tuple(host for _, host in timed)
+    return Wheel(turns, nodes, len(turns) // gcd(nodes, len(turns)) if turns else 1)
