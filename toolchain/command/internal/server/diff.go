@@ -55,7 +55,7 @@ func (s *Server) oldInputs(description schema.Resource, inputs, state *structpb.
 }
 
 func compare(description schema.Resource, olds, news resource.PropertyMap) *pulumirpc.DiffResponse {
-	changes := plugin.NewDetailedDiffFromObjectDiff(olds.DiffIncludeUnknowns(news), true)
+	changes := plugin.NewDetailedDiffFromObjectDiff(olds.Diff(news), true)
 	response := &pulumirpc.DiffResponse{
 		Changes:         pulumirpc.DiffResponse_DIFF_NONE,
 		HasDetailedDiff: true,
