@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lab.auth import Authority
 from lab.errors import failure
 from lab.locks import Locks
-from lab.routes import Endpoint, Routes, handlers
+from lab.rights import Rights
+from lab.call import Call
+from lab.routes import Endpoint, Handler, Routes, handlers
 from lab.spec import load_methods
 from lab.store import Store
 from lab.tasks import Tasks
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from lab.engines.base import Engine
 
 HANDLER_MODULES = (
-    "lab.sections.indexes",
+    "lab.named_formats",
     "lab.sections.cluster",
     "lab.sections.options",
     "lab.sections.resources",
@@ -62,9 +65,20 @@ class Lab:
         self.store = store
         self.tasks = Tasks(store, settings.task_grace_s)
         self.locks = Locks()
+        self.authority = Authority(store, settings.state)
+        self.rights = Rights(store)
         self.engine = engine
         self.started = time.time()
-        self.cache: dict[str, tuple[int, Any]] = {}
+        # name -> (what it was made from, what was made)
+        self.cache: dict[str, tuple[Any, Any]] = {}
+
+    async def open(self) -> None:
+        """Bring what was running before a restart in line with what the engine still has."""
+
+    async def close(self) -> None:
+        """End tasks and close the store."""
+        await self.tasks.close()
+        self.store.close()
 
     @property
     def cluster(self) -> str:
@@ -85,6 +99,13 @@ class Lab:
                 f"{name}: Name or service not known"
             )
         return found
+
+    def resolve(self, name: str) -> str:
+        """The name of the host that a path means: `localhost` is the one that was called, which
+        is the first; 500 for a host that does not exist."""
+        if name == "localhost":
+            return str(self.nodes()[0]["name"])
+        return str(self.node(name)["name"])
 
     def guest(self, vmid: int | str, node: str | None = None) -> dict[str, Any]:
         """A guest's row; 500 when it does not exist, or not on `node`."""
@@ -144,14 +165,28 @@ class Lab:
 
 
 def make_routes() -> Routes:
-    """The tree of all handlers with their descriptions; either without the other is a bug."""
+    """The tree of all handlers with their descriptions, and of all folders.
+
+    A handler without a description is a bug; a description without a handler is answered 501.
+    """
     for module in HANDLER_MODULES:
         importlib.import_module(module)
     routes, methods = Routes(), load_methods()
-    for key, handler in handlers().items():
-        if key not in methods:
-            raise ValueError(f"{key[0]} {key[1]} has a handler and no description")
-        routes.add(
-            Endpoint(method=key[0], pattern=key[1], spec=methods[key], handler=handler)
-        )
+    known = handlers()
+    for key in sorted(known.keys() - methods.keys()):
+        raise ValueError(f"{key[0]} {key[1]} has a handler and no description")
+    for key, spec in methods.items():
+        handler = list_folder(spec.index) if spec.index else known.get(key)
+        if handler is not None:
+            routes.add(Endpoint(method=key[0], pattern=key[1], spec=spec, handler=handler))
     return routes
+
+
+def list_folder(index: tuple[str, tuple[str, ...]]) -> Handler:
+    """The handler of a folder: its fixed entries, one object each."""
+    key, names = index
+
+    async def listed(call: Call) -> list[dict[str, str]]:
+        return [{key: name} for name in names]
+
+    return listed

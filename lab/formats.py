@@ -121,9 +121,7 @@ def _put_named(known: PropertyString, key: str, value: str, found: dict[str, str
                 raise ValueError(f"key alias '{named.key_alias}' is already defined")
             found[named.key_alias] = key
         key, named = named.alias, known.properties.get(named.alias)
-    if named is None:
-        raise ValueError(f"invalid key in comma-separated list property: {key}")
-    if named.type == "boolean":
+    if named is not None and named.type == "boolean":
         value = _boolean(value)
     found[key] = value
 

@@ -18,6 +18,8 @@ from lab.spec import MethodSpec
 Handler = Callable[[Call], Awaitable[Any]]
 
 _SEGMENT = re.compile(r"\S+")
+# Variables that take the rest of the path: a volume's name has slashes.
+_REST = frozenset({"volume"})
 _handlers: dict[tuple[str, str], Handler] = {}
 
 
@@ -87,7 +89,11 @@ class Routes:
     def find(self, method: str, segments: list[str]) -> tuple[Endpoint, dict[str, str]] | None:
         """The endpoint for the decoded, non-empty segments and its path variables, or None."""
         branch, variables = self._root, {}
-        for segment in segments:
+        for place, segment in enumerate(segments):
+            if branch.name in _REST and branch.variable is not None:
+                variables[branch.name] = "/".join(segments[place:])
+                branch = branch.variable
+                break
             following = branch.fixed.get(segment)
             if following is None:
                 if branch.variable is None or not _SEGMENT.fullmatch(segment):

@@ -50,7 +50,7 @@ def check_object(
             if fault := check_value(known, value, prefix + name):
                 _add(errors, prefix + name, fault)
             if known.requires and given.get(known.requires) is None:
-                text = f"missing property - '{prefix}{name}' requires this property"
+                text = f"missing property required by '{prefix}{name}'"
                 _add(errors, prefix + known.requires, text)
     for name in _required(id(properties), properties):
         if given.get(name) is None:

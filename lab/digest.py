@@ -1,0 +1,24 @@
+"""Digests: the caller says which state it saw, and a newer one refuses the change."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import orjson
+
+from lab.errors import failure
+
+CHANGED = "detected modified configuration - file changed by other user? Try again."
+
+
+def digest_of(content: Any) -> str:
+    """Forty hex digits that stand for a content made of JSON values."""
+    text = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha1(text, usedforsecurity=False).hexdigest()
+
+
+def check_digest(given: str | None, content: Any, prefix: str = "") -> None:
+    """500 when a digest is given and is not that of the content."""
+    if given and given != digest_of(content):
+        raise failure(prefix + CHANGED)

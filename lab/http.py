@@ -1,0 +1,176 @@
+"""The HTTP face of the lab: one handler for all calls.
+
+In order: method known, parameters read, route found, credentials, parameters of the URL not
+contradicted by the body, rights, host known, parameters checked, handler, commit, answer. An
+answer is sent only after everything it tells of is on the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from lab.app import Lab
+from lab.auth import cookie_ticket
+from lab.call import Call, Upload
+from lab.errors import ApiError, Body, bad_parameters, failure, not_implemented, unauthorized
+from lab.requestlog import RequestLog
+from lab.requests import Params, front, read_params, segments, split_target
+from lab.routes import Endpoint, Routes
+from lab.validate import validate
+
+METHODS = {"GET", "POST", "PUT", "DELETE"}
+_JSON_TYPE = "application/json;charset=UTF-8"
+_DUPLICATE = "duplicate parameter (already defined in URI) with conflicting values!"
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Exchange:
+    """What is known of one request so far, for its log line."""
+
+    method: str
+    path: str
+    params: Params = field(default_factory=dict)
+    user: str | None = None
+    upload: Upload | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+class Front:
+    """Answers requests of one lab."""
+
+    def __init__(self, lab: Lab, routes: Routes, log: RequestLog | None = None) -> None:
+        self._lab = lab
+        self._routes = routes
+        self._log = log
+        self._spool = lab.settings.state / "uploads"
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request; nothing but a lost connection escapes."""
+        started, clock = time.time(), time.perf_counter()
+        path, query = split_target(request.raw_path)
+        exchange = _Exchange(method=request.method, path=path)
+        try:
+            data = await self._answer(request, exchange, query)
+            response = _success(data, exchange.extra)
+        except ApiError as error:
+            response = await self._refusal(error)
+        except ConnectionError:
+            raise
+        except Exception as error:
+            _log.exception("%s %s", request.method, path)
+            response = await self._refusal(failure(f"internal error: {error!r}"))
+        finally:
+            # What a failed call has written so far stays, as on a real host.
+            self._lab.store.commit()
+            if exchange.upload is not None:
+                exchange.upload.path.unlink(missing_ok=True)
+        if self._log is not None:
+            self._log.add(
+                t=started,
+                method=exchange.method,
+                path=exchange.path,
+                status=response.status,
+                ms=(time.perf_counter() - clock) * 1000,
+                user=exchange.user,
+                params=exchange.params,
+            )
+        return response
+
+    async def _answer(self, request: web.BaseRequest, exchange: _Exchange, query: str) -> Any:
+        if request.method not in METHODS:
+            raise ApiError(501, f"method '{request.method}' not available", body=Body.EMPTY)
+        parts = segments(exchange.path)
+        if parts is None:
+            raise front(501, f"no such uri '{exchange.path}'")
+        exchange.path = "/" + "/".join(parts)
+        exchange.params, exchange.upload = await read_params(request, query, self._spool)
+        found = self._routes.find(request.method, parts)
+        if found is None or found[0].spec.permission != "world":
+            exchange.user = self._caller(request)
+        if found is None:
+            raise not_implemented(request.method, exchange.path)
+        return await self._call(exchange, *found)
+
+    async def _call(self, exchange: _Exchange, endpoint: Endpoint, variables: Params) -> Any:
+        lab, spec = self._lab, endpoint.spec
+        raw = _merged(exchange.params, variables)
+        user = exchange.user or ""
+        if "!" in user and not spec.token:
+            raise ApiError(403, _NEEDS_TICKET.format(path=exchange.path))
+        lab.rights.check(spec.permission, user, raw)
+        if "node" in variables and endpoint.pattern.startswith("/nodes/{node}/"):
+            raw["node"] = lab.resolve(variables["node"])
+        params = validate(spec, raw)
+        call = Call(
+            lab=lab,
+            method=exchange.method,
+            path=exchange.path,
+            pattern=endpoint.pattern,
+            params=params,
+            user=user,
+            raw=raw,
+            extra=exchange.extra,
+            upload=exchange.upload,
+        )
+        return await endpoint.handler(call)
+
+    def _caller(self, request: web.BaseRequest) -> str:
+        authority = self._lab.authority
+        header = request.headers.get("Authorization", "")
+        if header.startswith("PVEAPIToken"):
+            return authority.check_token(header)
+        ticket = cookie_ticket(request.headers.get("Cookie", ""))
+        if ticket is None:
+            raise unauthorized("No ticket")
+        user = authority.check_ticket(ticket)
+        if request.method != "GET":
+            authority.check_csrf(user, request.headers.get("CSRFPreventionToken", ""))
+        return user
+
+    async def _refusal(self, error: ApiError) -> web.Response:
+        if error.status == 401:
+            await asyncio.sleep(self._lab.settings.auth_delay_s)
+        reason = error.reason.replace("\r", " ")
+        if error.body is Body.EMPTY:
+            return web.Response(status=error.status, reason=reason)
+        if error.body is Body.TEXT:
+            return web.Response(status=error.status, reason=reason, text=error.message)
+        message = error.message
+        if error.status != 501 and not message.endswith("\n"):
+            message += "\n"
+        answer: dict[str, Any] = {"data": None, "message": message}
+        if error.errors:
+            answer["errors"] = error.errors
+        return web.Response(
+            status=error.status,
+            reason=reason,
+            body=orjson.dumps(answer),
+            headers={"Content-Type": _JSON_TYPE},
+        )
+
+
+_NEEDS_TICKET = (
+    "Permission check failed (URI '{path}' not available with API token, need proper ticket.\n)"
+)
+
+
+def _success(data: Any, extra: dict[str, Any]) -> web.Response:
+    body = orjson.dumps({**extra, "data": data}, option=orjson.OPT_NON_STR_KEYS)
+    return web.Response(body=body, headers={"Content-Type": _JSON_TYPE})
+
+
+def _merged(params: Params, variables: Params) -> Params:
+    conflicts = {
+        name: _DUPLICATE for name, value in variables.items() if params.get(name, value) != value
+    }
+    if conflicts:
+        raise bad_parameters(conflicts)
+    return {**params, **variables}

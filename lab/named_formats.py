@@ -1,0 +1,271 @@
+"""The named formats that several areas share: ids, names, addresses.
+
+Each function's name says nothing to the API; the registered name does. Texts are Proxmox VE's.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+from lab.formats import named_format, split_list
+from lab.roles import PRIVILEGES
+
+_VMID = re.compile(r"[1-9][0-9]{2,8}", re.ASCII)
+_NODE = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?")
+_STORAGE = re.compile(r"[a-z][a-z0-9\-_.]*[a-z0-9]", re.IGNORECASE | re.ASCII)
+_MAC = re.compile(r"[a-f0-9][02468ace](:[a-f0-9]{2}){5}", re.IGNORECASE)
+_MAC_PREFIX = re.compile(
+    r"[a-f0-9][02468ace](?::[a-f0-9]{2}){0,2}:?|[a-f0-9][02468ace](:[a-f0-9]{2})?:[a-f0-9]?",
+    re.IGNORECASE,
+)
+_DNS_PART = r"[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?"
+_DNS_NAME = re.compile(rf"{_DNS_PART}(\.{_DNS_PART})*")
+_CONFIG_ID = re.compile(r"[a-z][a-z0-9_-]+", re.IGNORECASE)
+_USER = re.compile(r"[^\s:/]+@[A-Za-z][A-Za-z0-9.\-_]+")
+_TOKEN = re.compile(r"[^\s:/]+@[A-Za-z][A-Za-z0-9.\-_]+![A-Za-z][A-Za-z0-9.\-_]+")
+_NAME = re.compile(r"[A-Za-z0-9.\-_]+", re.ASCII)
+_POOL = re.compile(r"[A-Za-z0-9.\-_]+(/[A-Za-z0-9.\-_]+)*", re.ASCII)
+_POOL_LEVELS = 3
+_IFACE = re.compile(r"[a-z][a-z0-9_]{1,20}([:.]\d+)?", re.IGNORECASE | re.ASCII)
+_EMAIL = re.compile(r"[\w+\-~]+(\.[\w+\-~]+)*@[a-zA-Z0-9-]+(\.[a-zA-Z0-9-]+)*", re.ASCII)
+_TAG = re.compile(r"[a-z0-9_][a-z0-9_\-+.]*", re.IGNORECASE | re.ASCII)
+_CIDR4 = re.compile(r"(\d{1,3}(?:\.\d{1,3}){3})/(\d{1,2})", re.ASCII)
+_CIDR6 = re.compile(r"([0-9a-fA-F:.]+)/(\d{1,3})", re.ASCII)
+
+
+def _expect(fits: object, text: str) -> None:
+    if not fits:
+        raise ValueError(text)
+
+
+def is_ipv4(text: str) -> bool:
+    """Whether a text is an IPv4 address in plain decimal."""
+    try:
+        ipaddress.IPv4Address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def is_ipv6(text: str) -> bool:
+    """Whether a text is an IPv6 address without a zone."""
+    try:
+        return "%" not in text and bool(ipaddress.IPv6Address(text) or True)
+    except ValueError:
+        return False
+
+
+def is_ip(text: str) -> bool:
+    """Whether a text is an address of either kind."""
+    return is_ipv4(text) or is_ipv6(text)
+
+
+def is_cidr4(text: str) -> bool:
+    """Whether a text is `address/bits` with 1 to 32 bits; host bits may be set."""
+    found = _CIDR4.fullmatch(text)
+    return bool(found and is_ipv4(found[1]) and 1 <= int(found[2]) <= 32)
+
+
+def is_cidr6(text: str) -> bool:
+    """The same for IPv6, with 1 to 128 bits."""
+    found = _CIDR6.fullmatch(text)
+    return bool(found and is_ipv6(found[1]) and 1 <= int(found[2]) <= 128)
+
+
+@named_format("pve-vmid")
+def _vmid(text: str) -> None:
+    _expect(_VMID.fullmatch(text), "value does not look like a valid VM ID")
+
+
+@named_format("pve-node")
+def _node(text: str) -> None:
+    _expect(_NODE.fullmatch(text), "value does not look like a valid node name")
+
+
+@named_format("pve-storage-id")
+def _storage(text: str) -> None:
+    _expect(len(text) > 1, f"storage ID '{text}' cannot be shorter than 2 characters")
+    _expect(_STORAGE.fullmatch(text), f"storage ID '{text}' contains illegal characters")
+
+
+@named_format("pve-configid")
+def _config_id(text: str) -> None:
+    _expect(_CONFIG_ID.fullmatch(text), f"invalid configuration ID '{text}'")
+
+
+@named_format("mac-addr")
+def _mac(text: str) -> None:
+    _expect(_MAC.fullmatch(text), "value does not look like a valid unicast MAC address")
+
+
+@named_format("mac-prefix")
+def _mac_prefix(text: str) -> None:
+    _expect(_MAC_PREFIX.fullmatch(text), "value is not a valid unicast MAC address prefix")
+
+
+@named_format("dns-name")
+def _dns_name(text: str) -> None:
+    _expect(_DNS_NAME.fullmatch(text), "value does not look like a valid DNS name")
+
+
+@named_format("address")
+def _address(text: str) -> None:
+    _expect(
+        is_ip(text) or _DNS_NAME.fullmatch(text),
+        "value does not look like a valid address: " + text,
+    )
+
+
+@named_format("ip")
+def _ip(text: str) -> None:
+    _expect(is_ip(text), "value does not look like a valid IP address")
+
+
+@named_format("ipv4")
+def _ipv4(text: str) -> None:
+    _expect(is_ipv4(text), "value does not look like a valid IPv4 address")
+
+
+@named_format("ipv6")
+def _ipv6(text: str) -> None:
+    _expect(is_ipv6(text), "value does not look like a valid IPv6 address")
+
+
+@named_format("ipv4mask")
+def _ipv4_mask(text: str) -> None:
+    ok = text.isascii() and text.isdigit() and int(text) <= 32
+    if not ok and is_ipv4(text):
+        bits = f"{int(ipaddress.IPv4Address(text)):032b}"
+        ok = "01" not in bits
+    _expect(ok, "value does not look like a valid IP netmask")
+
+
+@named_format("CIDR")
+def _cidr(text: str) -> None:
+    _expect(is_cidr4(text) or is_cidr6(text), "value does not look like a valid CIDR network")
+
+
+@named_format("CIDRv4")
+def _cidr4(text: str) -> None:
+    _expect(is_cidr4(text), "value does not look like a valid IPv4 CIDR network")
+
+
+@named_format("CIDRv6")
+def _cidr6(text: str) -> None:
+    _expect(is_cidr6(text), "value does not look like a valid IPv6 CIDR network")
+
+
+@named_format("email")
+def _email(text: str) -> None:
+    _expect(_EMAIL.fullmatch(text), "value does not look like a valid email address")
+
+
+@named_format("email-or-username")
+def _email_or_username(text: str) -> None:
+    _expect(
+        _EMAIL.fullmatch(text) or _NAME.fullmatch(text),
+        "value does not look like a valid email address or user name",
+    )
+
+
+@named_format("pve-iface")
+def _iface(text: str) -> None:
+    _expect(_IFACE.fullmatch(text), f"invalid network interface name '{text}'")
+
+
+@named_format("pve-tag")
+def _tag(text: str) -> None:
+    _expect(_TAG.fullmatch(text), "invalid characters in tag")
+
+
+@named_format("pve-userid")
+def _userid(text: str) -> None:
+    _expect(len(text) >= 3, f"user name '{text}' is too short")
+    _expect(len(text) <= 64, f"user name '{text}' is too long ({len(text)} > 64)")
+    _expect(_USER.fullmatch(text), f"value '{text}' does not look like a valid user name")
+
+
+@named_format("pve-tokenid")
+def _tokenid(text: str) -> None:
+    _expect(_TOKEN.fullmatch(text), f"value '{text}' does not look like a valid token ID")
+
+
+@named_format("pve-groupid")
+def _groupid(text: str) -> None:
+    _expect(_NAME.fullmatch(text), f"group name '{text}' contains invalid characters")
+
+
+@named_format("pve-roleid")
+def _roleid(text: str) -> None:
+    _expect(_NAME.fullmatch(text), f"role name '{text}' contains invalid characters")
+
+
+@named_format("pve-realm")
+def _realm(text: str) -> None:
+    _expect(re.fullmatch(r"[A-Za-z][A-Za-z0-9.\-_]+", text), f"value does not look like a valid realm: {text}")
+
+
+@named_format("pve-poolid")
+def _poolid(text: str) -> None:
+    _expect(_POOL.fullmatch(text), f"pool name '{text}' contains invalid characters")
+    _expect(
+        text.count("/") < _POOL_LEVELS,
+        f"pool name '{text}' nested too deeply (max levels = {_POOL_LEVELS})",
+    )
+
+
+@named_format("pve-priv")
+def _privilege(text: str) -> None:
+    _expect(text in PRIVILEGES, f"invalid privilege '{text}'")
+
+
+@named_format("pve-priv-list")
+def _privileges(text: str) -> None:
+    for name in split_list(text):
+        _privilege(name)
+
+
+@named_format("pve-task-status-type")
+def _task_status(text: str) -> None:
+    _expect(text in ("ok", "error", "warning", "unknown"), f"invalid status '{text}'")
+
+
+@named_format("pve-storage-path")
+def _path(text: str) -> None:
+    _expect(
+        re.fullmatch(r"/[^;()]+", text), "value does not look like a valid absolute path"
+    )
+
+
+CONTENT_TYPES = ("images", "rootdir", "vztmpl", "iso", "backup", "snippets", "import", "none")
+
+
+@named_format("pve-storage-content")
+def _content(text: str) -> None:
+    _expect(text in CONTENT_TYPES, f"invalid content type '{text}'")
+
+
+@named_format("pve-storage-server")
+def _server(text: str) -> None:
+    _expect(
+        is_ip(text) or _DNS_NAME.fullmatch(text),
+        "value does not look like a valid server name or IP address",
+    )
+
+
+@named_format("pve-storage-options")
+def _storage_options(text: str) -> None:
+    _expect(re.fullmatch(r"\S+", text), "value does not look like a valid list of options")
+
+
+@named_format("pve-bridge-vids")
+def _bridge_vids(text: str) -> None:
+    for member in split_list(text):
+        found = re.fullmatch(r"(\d+)(?:-(\d+))?", member)
+        numbers = [int(number) for number in found.groups() if number] if found else []
+        _expect(numbers, f"invalid VLAN configuration '{member}'")
+        _expect(
+            numbers == sorted(numbers) and all(2 <= number <= 4094 for number in numbers),
+            f"VLAN range '{member}' is not within 2-4094",
+        )

@@ -1,0 +1,222 @@
+"""What a user may do where: access control lists, roles, pools, and the checks of methods.
+
+Rules as Proxmox VE has them: rights come from the deepest level of a path at which the user has
+an entry, an entry of the user wins over those of their groups at the same level, entries reach
+below their path only when they propagate, `NoAccess` takes everything, a guest or storage in a
+pool also has the rights on the pool, and a token with separated privileges has only what both
+it and its user have.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lab.auth import ROOT
+from lab.errors import ApiError, forbidden
+from lab.formats import split_list
+from lab.roles import BUILT_IN_ROLES, PRIVILEGES
+from lab.store import Store
+
+Privileges = dict[str, int]
+
+
+class Rights:
+    """Answers about privileges, read from the store at each question."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def on(self, user: str, path: str) -> Privileges:
+        """The privileges of a user or token on a path; the value says whether they propagate."""
+        if user == ROOT:
+            return dict.fromkeys(PRIVILEGES, 1)
+        own = self._with_pool(user, path)
+        account = user.partition("!")[0]
+        if account == user:
+            return own
+        of_account = self.on(account, path)
+        token = self._store.get("token", user)
+        if token is None:
+            return {}
+        if not token.get("privsep", 1):
+            return of_account
+        return {name: flag for name, flag in own.items() if name in of_account}
+
+    def _with_pool(self, user: str, path: str) -> Privileges:
+        roles = self._roles(user, path)
+        if "NoAccess" in roles:
+            return {}
+        found = self._privileges(roles)
+        pool = self._pool_of(path)
+        if pool is not None:
+            pool_roles = self._roles(user, f"/pool/{pool}")
+            if "NoAccess" not in pool_roles:
+                found |= {k: v for k, v in self._privileges(pool_roles).items() if k not in found}
+        return found
+
+    def _privileges(self, roles: dict[str, int]) -> Privileges:
+        found: Privileges = {}
+        for role, propagate in roles.items():
+            for name in self.role(role) or ():
+                found[name] = found.get(name, 0) | propagate
+        return found
+
+    def role(self, role: str) -> tuple[str, ...] | None:
+        """The privileges of a role, sorted, or None when there is none of that name."""
+        if role in BUILT_IN_ROLES:
+            return BUILT_IN_ROLES[role]
+        found = self._store.get("role", role)
+        return tuple(found["privs"]) if found else None
+
+    def _roles(self, user: str, path: str) -> dict[str, int]:
+        """The roles that hold on a path: role name to whether it propagates."""
+        levels = _levels(path)
+        groups = self._groups(user)
+        mine: dict[str, dict[str, int]] = {}
+        theirs: dict[str, dict[str, int]] = {}
+        for _, entry in self._store.items("acl"):
+            level = entry["path"]
+            if level not in levels or not (entry["propagate"] or level == levels[-1]):
+                continue
+            if entry["type"] == "group" and entry["ugid"] in groups:
+                theirs.setdefault(level, {})[entry["roleid"]] = entry["propagate"]
+            elif entry["type"] != "group" and entry["ugid"] == user:
+                mine.setdefault(level, {})[entry["roleid"]] = entry["propagate"]
+        for level in reversed(levels):
+            found = mine.get(level) or theirs.get(level)
+            if found:
+                return found
+        return {}
+
+    def _groups(self, user: str) -> set[str]:
+        return {name for name, group in self._store.items("group") if user in group["users"]}
+
+    def _pool_of(self, path: str) -> str | None:
+        parts = path.split("/")
+        if len(parts) != 3 or parts[1] not in ("vms", "storage"):
+            return None
+        kind, member = ("vms", int(parts[2])) if parts[1] == "vms" else ("storage", parts[2])
+        return next((p for p, pool in self._store.items("pool") if member in pool[kind]), None)
+
+    def has(self, user: str, path: str, names: list[str], *, one: bool = False) -> bool:
+        """Whether the user has all (with `one`: any) of the privileges on the path."""
+        held = self.on(user, path)
+        return any(n in held for n in names) if one else all(n in held for n in names)
+
+    def require(self, user: str, path: str, names: list[str], *, one: bool = False) -> None:
+        """403 that names the path and what is missing."""
+        held = self.on(user, path)
+        if one:
+            if not any(name in held for name in names):
+                raise forbidden(f"{path}, {'|'.join(names)}")
+            return
+        missing = next((name for name in names if name not in held), None)
+        if missing is not None:
+            raise forbidden(f"{path}, {missing}")
+
+    def require_pool(self, pool: str) -> None:
+        """403 when a call names a pool that does not exist."""
+        if self._store.get("pool", pool) is None:
+            raise forbidden(f"pool '{pool}' does not exist")
+
+    def everything(self, user: str) -> dict[str, Privileges]:
+        """All paths on which the user has privileges: the fixed top levels and those with
+        entries."""
+        paths = dict.fromkeys(_TOP)
+        paths |= dict.fromkeys(entry["path"] for _, entry in self._store.items("acl"))
+        found = {path: self.on(user, path) for path in paths}
+        return {path: held for path, held in found.items() if held}
+
+    def check(self, rule: Any, user: str, params: dict[str, Any]) -> None:
+        """Hold a method's `permission` against a user; 403 when it is not met."""
+        if user == ROOT or rule in ("all", "world"):
+            return
+        if rule == "root":
+            raise forbidden("user != root@pam")
+        self._check(rule["check"], user, params)
+
+    def _check(self, rule: list[Any], user: str, params: dict[str, Any]) -> None:
+        kind, *rest = rule
+        if kind == "and":
+            for part in rest:
+                self._check(part, user, params)
+        elif kind == "or":
+            if not any(self._holds(part, user, params) for part in rest):
+                raise forbidden("")
+        elif kind == "perm":
+            path, names, *options = rest
+            self.require(user, _filled(path, params), names, one="any" in options)
+        elif kind == "userid-param":
+            self._check_userid(rest[0], user, str(params.get("userid", "")))
+        elif kind == "userid-group":
+            self._check_groups(rest, user, params)
+        elif kind == "perm-modify":
+            self._check_modify(user, _filled(rest[0], params))
+        else:
+            raise ValueError(f"unknown permission rule {kind}")
+
+    def _holds(self, rule: list[Any], user: str, params: dict[str, Any]) -> bool:
+        try:
+            self._check(rule, user, params)
+        except ApiError:
+            return False
+        return True
+
+    def _check_userid(self, wanted: str, user: str, userid: str) -> None:
+        if wanted == "self":
+            if user.partition("!")[0] != userid:
+                raise forbidden("")
+            return
+        realm = userid.rpartition("@")[2]
+        self.require(user, f"/access/realm/{realm}", [wanted])
+
+    def _check_groups(self, rule: list[Any], user: str, params: dict[str, Any]) -> None:
+        """Rights over an account through its groups; `create` and `update` also look at the
+        groups it is to be in."""
+        names, purpose = rule[0], rule[1] if len(rule) > 1 else None
+        if self.has(user, "/access/groups", names, one=True):
+            return
+        if purpose is not None:
+            wanted = split_list(str(params.get("groups") or ""))
+            if not wanted:
+                raise forbidden(f"/access/groups, {'|'.join(names)}")
+            for group in wanted:
+                self.require(user, f"/access/groups/{group}", names, one=True)
+        if purpose != "create":
+            groups = self._groups(str(params.get("userid", "")))
+            if not any(self.has(user, f"/access/groups/{g}", names, one=True) for g in groups):
+                raise forbidden("")
+
+    def _check_modify(self, user: str, path: str) -> None:
+        names = ["Permissions.Modify"]
+        if path.startswith("/storage/"):
+            names.append("Datastore.Allocate")
+        elif path.startswith("/vms/"):
+            names.append("VM.Allocate")
+        elif path.startswith("/pool/"):
+            names.append("Pool.Allocate")
+        self.require(user, path, names, one=True)
+
+
+_TOP = (
+    "/",
+    "/access",
+    "/access/groups",
+    "/nodes",
+    "/pool",
+    "/sdn",
+    "/storage",
+    "/vms",
+    "/mapping",
+)
+
+
+def _levels(path: str) -> list[str]:
+    parts = [part for part in path.split("/") if part]
+    return ["/", *("/" + "/".join(parts[: n + 1]) for n in range(len(parts)))]
+
+
+def _filled(path: str, params: dict[str, Any]) -> str:
+    for name, value in params.items():
+        path = path.replace(f"{{{name}}}", str(value))
+    return path

@@ -1,0 +1,1 @@
+"""The areas of the API besides guests and volumes, one module each."""

@@ -1,0 +1,109 @@
+"""Version, status of the cluster, the next free VMID, and its tasks and log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lab as room
+from lab.call import Call
+from lab.errors import bad_parameter, failure
+from lab.formats import parse_property_string
+from lab.routes import handles
+from lab.sections.tasks import listed
+
+FIRST_VMID = 100
+LAST_VMID = 1_000_000
+RECENT_TASKS = 25
+
+
+def version() -> dict[str, str]:
+    """What the cluster says it runs."""
+    return {"release": room.API_RELEASE, "repoid": room.API_REPOID, "version": room.API_VERSION}
+
+
+@handles("GET", "/version")
+async def read_version(call: Call) -> Any:
+    """The version, and the console the cluster prefers when one is set."""
+    console = (call.lab.store.get("option", "datacenter") or {}).get("console")
+    return version() | ({"console": console} if console else {})
+
+
+@handles("GET", "/cluster/status")
+async def read_status(call: Call) -> Any:
+    """The cluster itself and one object per host."""
+    nodes = call.lab.nodes()
+    cluster = {
+        "id": "cluster",
+        "type": "cluster",
+        "name": call.lab.cluster,
+        "nodes": len(nodes),
+        "quorate": 1,
+        "version": len(nodes),
+    }
+    return [cluster, *(_node_status(node) for node in nodes)]
+
+
+def _node_status(node: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": f"node/{node['name']}",
+        "type": "node",
+        "name": node["name"],
+        "nodeid": node["nodeid"],
+        "ip": node["address"],
+        "online": 1,
+        "local": int(node["nodeid"] == 1),
+        "level": "",
+    }
+
+
+@handles("GET", "/cluster/nextid")
+async def next_id(call: Call) -> Any:
+    """The lowest free VMID as a text, or the one asked for when it is free."""
+    wanted = call.params.get("vmid")
+    if wanted is not None:
+        if _taken(call, wanted):
+            raise bad_parameter("vmid", f"VM {wanted} already exists")
+        return str(wanted)
+    options = call.lab.store.get("option", "datacenter") or {}
+    bounds = parse_property_string("datacenter-next-id", options.get("next-id", ""))
+    lower = bounds.get("lower", FIRST_VMID)
+    for vmid in range(lower, bounds.get("upper", max(LAST_VMID, lower))):
+        if not _taken(call, vmid):
+            return str(vmid)
+    raise failure("unable to get any free VMID")
+
+
+def _taken(call: Call, vmid: int) -> bool:
+    return any(call.lab.store.get(kind, str(vmid)) is not None for kind in ("qemu", "lxc"))
+
+
+@handles("GET", "/cluster/tasks")
+async def recent_tasks(call: Call) -> Any:
+    """The newest tasks of every host."""
+    found: list[dict[str, Any]] = []
+    for node in call.lab.nodes():
+        tasks = [task for task in call.lab.tasks.list() if task["node"] == node["name"]]
+        found += [{**listed(task), "saved": "1"} for task in tasks[:RECENT_TASKS]]
+    see_all = call.lab.rights.has(call.user, "/", ["Sys.Audit"])
+    return [task for task in found if see_all or task["user"] == call.account]
+
+
+@handles("GET", "/cluster/log")
+async def read_log(call: Call) -> Any:
+    """Starts and ends of tasks; the lab logs nothing else here."""
+    if not call.lab.rights.has(call.user, "/", ["Sys.Syslog"]):
+        return []
+    lines = [
+        {
+            "uid": number,
+            "time": task["starttime"],
+            "node": task["node"],
+            "pid": task["pid"],
+            "pri": 6,
+            "tag": "pvedaemon",
+            "user": task["user"],
+            "msg": f"starting task {task['upid']}",
+        }
+        for number, task in enumerate(call.lab.tasks.list()[: call.params.get("max", 50)], 1)
+    ]
+    return lines

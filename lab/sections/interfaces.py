@@ -1,0 +1,90 @@
+"""The file of a host's interfaces: order, checks before it is written, and its text."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from lab.errors import failure
+
+Interface = dict[str, Any]
+Interfaces = dict[str, Interface]
+FIRST_PRIORITY = 3  # 1 is the loopback's, 2 the place of its own stanza
+_ORDER = {"eth": 2, "OVSPort": 2, "bond": 2, "OVSIntPort": 3, "OVSBond": 4, "bridge": 5, "OVSBridge": 5}
+_LAST = 9
+_TAGGED = re.compile(r"(\S+)\.(\d+)")
+_VLAN = re.compile(r"vlan(\d+)")
+_PLACE = " at /usr/share/perl5/PVE/INotify.pm line 1."
+
+
+def arranged(interfaces: Interfaces) -> Interfaces:
+    """Checked interfaces in the order of the file, with their `priority` (place) in it."""
+    known = {name: _completed(name, interface) for name, interface in interfaces.items()}
+    for name, interface in known.items():
+        _check(name, interface, known)
+    names = sorted(
+        known,
+        key=lambda name: (_weight(name, known), known[name].get("priority", 1_000), name),
+    )
+    return {
+        name: {**known[name], "priority": place} for place, name in enumerate(names, FIRST_PRIORITY)
+    }
+
+
+def _completed(name: str, interface: Interface) -> Interface:
+    """A VLAN's device and tag from its name when they are not given."""
+    if interface["type"] != "vlan":
+        return interface
+    found = dict(interface)
+    if tagged := _TAGGED.fullmatch(name):
+        found["vlan-raw-device"], found["vlan-id"] = tagged[1], tagged[2]
+    elif vlan := _VLAN.fullmatch(name):
+        found.setdefault("vlan-id", vlan[1])
+    if "vlan-raw-device" not in found:
+        raise failure(f"missing vlan-raw-device option{_PLACE}")
+    if "vlan-id" not in found:
+        raise failure(f"missing vlan-id option{_PLACE}")
+    return found
+
+
+def _weight(name: str, known: Interfaces) -> tuple[int, int]:
+    if tagged := _TAGGED.fullmatch(name):
+        parent = known.get(tagged[1])
+        return (_ORDER.get(parent["type"], _LAST) if parent else _LAST, 1)
+    return (_ORDER.get(known[name]["type"], _LAST), 0)
+
+
+def _check(name: str, interface: Interface, known: Interfaces) -> None:
+    """What the file's writer refuses."""
+    kind = interface["type"]
+    for slave in str(interface.get("slaves", "")).split():
+        found = known.get(slave, {}).get("type", "")
+        if kind == "bond" and found not in ("eth", "bond"):
+            raise failure(
+                f"bond '{name}' - wrong interface type on slave '{slave}' "
+                f"('{found}' != 'eth or bond')"
+            )
+    for port in str(interface.get("bridge_ports", "")).split():
+        tagged = _TAGGED.fullmatch(port)
+        if port not in known and (tagged is None or tagged[1] not in known):
+            raise failure(f"bridge '{name}' - unable to find bridge port '{port}'")
+    device = interface.get("vlan-raw-device")
+    if kind == "vlan" and device not in known:
+        raise failure(f"vlan '{name}' - unable to find parent '{device}'")
+
+
+def rendered(interfaces: Interfaces) -> list[str]:
+    """The lines of the file, as a difference shows them."""
+    lines: list[str] = []
+    for name, interface in sorted(interfaces.items(), key=lambda item: item[1]["priority"]):
+        if interface.get("autostart"):
+            lines.append(f"auto {name}")
+        lines.append(f"iface {name} inet {interface.get('method', 'manual')}")
+        lines += [
+            f"\t{key.replace('_', '-')} {str(value).strip()}"
+            for key, value in sorted(interface.items())
+            if key not in ("autostart", "method", "method6", "priority", "type", "comments")
+        ]
+        lines += [f"#{line}" for line in str(interface.get("comments", "")).splitlines()]
+        lines.append("")
+    return lines

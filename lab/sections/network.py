@@ -1,0 +1,237 @@
+"""Interfaces of a host: what is configured, what is applied, and the step between them.
+
+A row (kind `iface`, key `host/name`) holds `config`, the interface as it is to be, and `applied`,
+as it is; either may be None. `PUT .../network` applies, `DELETE .../network` takes back.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+from typing import Any
+
+from lab.call import Call
+from lab.errors import bad_parameter
+from lab.formats import split_list
+from lab.routes import handles
+from lab.sections.interfaces import Interface, Interfaces, arranged, rendered
+from lab.store import Store
+from lab.tasks import TaskLog
+
+BRIDGES = ("bridge", "OVSBridge")
+_SHOWN_DEFAULTS = {
+    "bridge": {"bridge_ports": "", "bridge_stp": "off", "bridge_fd": "0"},
+}
+_NUMBERS = ("autostart", "bridge_vlan_aware")
+_PREFIX = {"any_bridge": BRIDGES, "any_local_bridge": BRIDGES}
+
+
+def configured(store: Store, node: str) -> Interfaces:
+    """All interfaces of a host as they are to be, by name."""
+    return _rows(store, node, "config")
+
+
+def applied(store: Store, node: str) -> Interfaces:
+    """All interfaces of a host as they are."""
+    return _rows(store, node, "applied")
+
+
+def _rows(store: Store, node: str, state: str) -> Interfaces:
+    start = f"{node}/"
+    return {
+        key.removeprefix(start): row[state]
+        for key, row in store.items("iface")
+        if key.startswith(start) and row[state] is not None
+    }
+
+
+def _save(store: Store, node: str, interfaces: Interfaces) -> None:
+    """Write the wanted interfaces in the order of the file, and forget those in neither state."""
+    now = applied(store, node)
+    wanted = arranged(interfaces)
+    for name in configured(store, node).keys() | wanted.keys():
+        row = {"config": wanted.get(name), "applied": now.get(name)}
+        if row["config"] is None and row["applied"] is None:
+            store.delete("iface", f"{node}/{name}")
+        elif row != store.get("iface", f"{node}/{name}"):
+            store.put("iface", f"{node}/{name}", row)
+
+
+def _shown(name: str, interface: Interface, now: Interfaces) -> dict[str, Any]:
+    shown: dict[str, Any] = {"method": "manual", "method6": "manual", "families": ["inet"]}
+    shown |= _SHOWN_DEFAULTS.get(interface["type"], {}) | interface
+    if name in now:
+        shown["active"] = 1
+    if interface["type"] == "vlan":
+        # Only a VLAN on a physical card that the kernel lists has a value here.
+        shown["exists"] = None
+    for version in ("", "6"):
+        if f"address{version}" in shown:
+            bits = shown[f"netmask{version}"]
+            shown[f"cidr{version}"] = f"{shown[f'address{version}']}/{bits}"
+    if shown.get("address6"):
+        shown["families"] = ["inet", "inet6"] if shown.get("address") else ["inet6"]
+    return shown
+
+
+@handles("GET", "/nodes/{node}/network")
+async def list_interfaces(call: Call) -> Any:
+    """Interfaces as they are to be; `changes` is the difference to what is applied."""
+    node, kind = call.params["node"], call.params.get("type")
+    wanted, now = configured(call.lab.store, node), applied(call.lab.store, node)
+    if changes := _difference(now, wanted):
+        call.extra["changes"] = changes
+    kinds = _PREFIX.get(kind or "", (kind,))
+    return [
+        {"iface": name, **_shown(name, interface, now)}
+        for name, interface in wanted.items()
+        if (kind in (None, "include_sdn") or interface["type"] in kinds)
+        and _visible(call, name, interface)
+    ]
+
+
+def _visible(call: Call, name: str, interface: Interface) -> bool:
+    """A bridge is shown to those who may use it; everything else to everybody."""
+    if interface["type"] not in BRIDGES:
+        return True
+    path = f"/sdn/zones/localnetwork/{name}"
+    names = ["SDN.Audit", "SDN.Use"]
+    return call.lab.rights.has(call.user, path, names, one=True)
+
+
+def _difference(now: Interfaces, wanted: Interfaces) -> str:
+    before, after = rendered(now), rendered(wanted)
+    if before == after:
+        return ""
+    names = ("/etc/network/interfaces", "/etc/network/interfaces.new")
+    return "\n".join(difflib.unified_diff(before, after, *names, lineterm="")) + "\n"
+
+
+@handles("GET", "/nodes/{node}/network/{iface}")
+async def read_interface(call: Call) -> Any:
+    """One interface as it is to be."""
+    node, name = call.params["node"], call.params["iface"]
+    found = configured(call.lab.store, node).get(name)
+    if found is None:
+        raise bad_parameter("iface", "interface does not exist")
+    return _shown(name, found, applied(call.lab.store, node))
+
+
+def _values(call: Call) -> dict[str, Any]:
+    """The parameters as the file has them: texts, addresses split from their prefix length."""
+    values = {
+        name: value if name in _NUMBERS else str(value)
+        for name, value in call.params.items()
+        if name not in ("node", "iface", "delete", "cidr", "cidr6", "netmask")
+    }
+    for version in ("", "6"):
+        if (cidr := call.params.get(f"cidr{version}")) is not None:
+            address, _, bits = cidr.partition("/")
+            if values.get(f"address{version}", address) != address:
+                raise bad_parameter(f"address{version}", f"address doesn't match cidr '{cidr}'")
+            values |= {f"address{version}": address, f"netmask{version}": bits}
+    if "netmask" in call.params:
+        values["netmask"] = _bits(call.params["netmask"])
+    for name in ("comments", "comments6"):
+        if values.get(name) and not values[name].endswith("\n"):
+            values[name] += "\n"
+    for name in ("bridge_ports", "slaves", "ovs_ports", "ovs_bonds"):
+        if name in values:
+            values[name] = " ".join(split_list(values[name]))
+    return values
+
+
+def _bits(netmask: str) -> str:
+    """The prefix length of a mask given either way."""
+    if netmask.isdigit():
+        return netmask
+    return str(int(ipaddress.IPv4Address(netmask)).bit_count())
+
+
+def _with_methods(values: dict[str, Any]) -> dict[str, Any]:
+    """How the interface gets its addresses follows from the addresses in this very call."""
+    return {
+        **values,
+        "method": "static" if "address" in values else "manual",
+        "method6": "static" if "address6" in values else "manual",
+    }
+
+
+def _check_gateway(call: Call, interfaces: Interfaces, values: dict[str, Any]) -> None:
+    for name in ("gateway", "gateway6"):
+        for other, interface in interfaces.items():
+            if name in values and other != call.params["iface"] and interface.get(name):
+                raise bad_parameter(
+                    name, f"Default gateway already exists on interface '{other}'."
+                )
+
+
+@handles("POST", "/nodes/{node}/network")
+async def create_interface(call: Call) -> Any:
+    """Add an interface to the configuration; it is there after the next reload."""
+    node, name = call.params["node"], call.params["iface"]
+    interfaces = configured(call.lab.store, node)
+    if name in interfaces:
+        raise bad_parameter("iface", "interface already exists")
+    values = _values(call)
+    _check_gateway(call, interfaces, values)
+    _save(call.lab.store, node, {**interfaces, name: _with_methods(values)})
+
+
+@handles("PUT", "/nodes/{node}/network/{iface}")
+async def change_interface(call: Call) -> Any:
+    """Change an interface in the configuration."""
+    node, name = call.params["node"], call.params["iface"]
+    interfaces = configured(call.lab.store, node)
+    found = interfaces.get(name)
+    if found is None:
+        raise bad_parameter("iface", "interface does not exist")
+    values = _values(call)
+    _check_gateway(call, interfaces, values)
+    gone = _gone(call)
+    kept = {key: value for key, value in found.items() if key not in gone}
+    changed = {**kept, **_with_methods(values)}
+    if changed["type"] == "bridge" and changed.get("bridge_vlan_aware"):
+        changed.setdefault("bridge_vids", "2-4094")
+    _save(call.lab.store, node, {**interfaces, name: changed})
+
+
+def _gone(call: Call) -> set[str]:
+    names = set(split_list(call.params.get("delete", "")))
+    for version in ("", "6"):
+        if f"cidr{version}" in names:
+            names |= {f"address{version}", f"netmask{version}"}
+    return names
+
+
+@handles("DELETE", "/nodes/{node}/network/{iface}")
+async def delete_interface(call: Call) -> Any:
+    """Take an interface out of the configuration."""
+    node, name = call.params["node"], call.params["iface"]
+    interfaces = configured(call.lab.store, node)
+    if name not in interfaces:
+        raise bad_parameter("iface", "interface does not exist")
+    del interfaces[name]
+    _save(call.lab.store, node, interfaces)
+
+
+@handles("DELETE", "/nodes/{node}/network")
+async def revert(call: Call) -> Any:
+    """Forget all changes that are not applied."""
+    _save(call.lab.store, call.params["node"], applied(call.lab.store, call.params["node"]))
+
+
+@handles("PUT", "/nodes/{node}/network")
+async def reload(call: Call) -> Any:
+    """Apply the configuration, as a task."""
+    node, store = call.params["node"], call.lab.store
+
+    async def work(log: TaskLog) -> None:
+        for name, interface in configured(store, node).items():
+            row = {"config": interface, "applied": interface}
+            if row != store.get("iface", f"{node}/{name}"):
+                store.put("iface", f"{node}/{name}", row)
+        for name in applied(store, node).keys() - configured(store, node).keys():
+            store.delete("iface", f"{node}/{name}")
+
+    return await call.lab.tasks.start(call, node, "srvreload", "networking", work)

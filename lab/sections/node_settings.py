@@ -1,0 +1,100 @@
+"""What a host's small files hold: hosts, resolver, time zone, and its own options."""
+
+from __future__ import annotations
+
+import datetime
+import time
+import zoneinfo
+from typing import Any
+
+from lab.call import Call
+from lab.digest import check_digest, digest_of
+from lab.errors import bad_parameter
+from lab.formats import split_list
+from lab.routes import handles
+
+_DNS = {"search": "lab.example", "dns1": "192.0.2.53"}
+_TEXTS = {"description"}
+
+
+def _read(call: Call, name: str, default: Any) -> Any:
+    found = call.lab.store.get("nodefile", f"{call.params['node']}/{name}")
+    return found["content"] if found else default
+
+
+def _write(call: Call, name: str, content: Any) -> None:
+    call.lab.store.put("nodefile", f"{call.params['node']}/{name}", {"content": content})
+
+
+def _hosts(call: Call) -> str:
+    lines = ["127.0.0.1 localhost.localdomain localhost"]
+    lines += [f"{n['address']} {n['name']}.lab.example {n['name']}" for n in call.lab.nodes()]
+    return str(_read(call, "hosts", "".join(f"{line}\n" for line in lines)))
+
+
+@handles("GET", "/nodes/{node}/hosts")
+async def read_hosts(call: Call) -> Any:
+    """The hosts file as one text."""
+    text = _hosts(call)
+    return {"data": text, "digest": digest_of(text)}
+
+
+@handles("POST", "/nodes/{node}/hosts")
+async def write_hosts(call: Call) -> Any:
+    """Replace the hosts file."""
+    check_digest(call.params.get("digest"), _hosts(call))
+    _write(call, "hosts", call.params["data"])
+
+
+@handles("GET", "/nodes/{node}/dns")
+async def read_dns(call: Call) -> Any:
+    """Search domain and up to three resolvers."""
+    return _read(call, "dns", _DNS)
+
+
+@handles("PUT", "/nodes/{node}/dns")
+async def write_dns(call: Call) -> Any:
+    """Replace search domain and resolvers."""
+    _write(call, "dns", {k: v for k, v in call.params.items() if k != "node"})
+
+
+@handles("GET", "/nodes/{node}/time")
+async def read_time(call: Call) -> Any:
+    """Time zone, seconds since 1970, and the same shifted by the zone's offset."""
+    zone, now = _read(call, "timezone", "Etc/UTC"), int(time.time())
+    moment = datetime.datetime.fromtimestamp(now, zoneinfo.ZoneInfo(zone))
+    offset = moment.utcoffset() or datetime.timedelta()
+    return {"timezone": zone, "time": now, "localtime": now + int(offset.total_seconds())}
+
+
+@handles("PUT", "/nodes/{node}/time")
+async def write_time(call: Call) -> Any:
+    """Set the time zone."""
+    zone = call.params["timezone"]
+    if zone not in zoneinfo.available_timezones():
+        raise bad_parameter("timezone", "No such timezone")
+    _write(call, "timezone", zone)
+
+
+@handles("GET", "/nodes/{node}/config")
+async def read_config(call: Call) -> Any:
+    """The host's options, or one of them; nothing at all when none is set."""
+    content = _read(call, "config", {})
+    wanted = call.params.get("property")
+    if wanted is not None:
+        return {wanted: content[wanted]} if wanted in content else {}
+    return {**content, "digest": digest_of(content)} if content else {}
+
+
+@handles("PUT", "/nodes/{node}/config")
+async def write_config(call: Call) -> Any:
+    """Set and delete options of the host; they are texts."""
+    values = {k: v for k, v in call.params.items() if k not in ("node", "digest", "delete")}
+    content = _read(call, "config", {})
+    check_digest(call.params.get("digest"), content)
+    gone = split_list(call.params.get("delete", ""))
+    kept = {name: value for name, value in content.items() if name not in gone}
+    for name, value in values.items():
+        text = str(value)
+        kept[name] = text + "\n" if name in _TEXTS and not text.endswith("\n") else text
+    _write(call, "config", kept)

@@ -1,0 +1,177 @@
+"""Everything in the cluster in one list: hosts, guests, storages and pools."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from typing import Any
+
+from lab.app import Lab
+from lab.call import Call
+from lab.guests.read import resource_row
+from lab.routes import handles
+from lab.storage import definitions
+from lab.tls import fingerprint
+
+MIB = 1024 * 1024
+GIB = 1024 * MIB
+HOST_MEMORY = 1 * GIB
+HOST_DISK = 100 * GIB
+HOST_DISK_USED = 8 * GIB
+CLOCK = 5.0  # seconds
+DEFAULT_SIZE_GIB = 100
+_TYPES = {"vm": ("qemu", "lxc"), "node": ("node",), "storage": ("storage",), "sdn": ("sdn",)}
+
+
+@handles("GET", "/cluster/resources")
+async def list_resources(call: Call) -> Any:
+    """All that the caller may see, of one type when `type` is given."""
+    wanted = _TYPES.get(call.params.get("type", ""))
+    rows = all_rows(call.lab)
+    if wanted is not None:
+        rows = [row for row in rows if row["type"] in wanted]
+    if call.is_root:
+        return rows
+    seen = (_visible(call, row) for row in rows)
+    return [row for row in seen if row is not None]
+
+
+def all_rows(lab: Lab) -> list[dict[str, Any]]:
+    """The whole list; made anew after a write to what it tells of, and every five seconds for
+    the figures in it."""
+    stamp = (
+        lab.store.generation_of("qemu", "lxc", "node", "storage", "pool", "volume"),
+        int(time.monotonic() / CLOCK),
+    )
+    cached = lab.cache.get("resources")
+    if cached is None or cached[0] != stamp:
+        cached = lab.cache["resources"] = (stamp, _make_rows(lab))
+    rows: list[dict[str, Any]] = cached[1]
+    return rows
+
+
+def _make_rows(lab: Lab) -> list[dict[str, Any]]:
+    pools = [
+        {"id": f"/pool/{name}", "type": "pool", "pool": name} for name, _ in lab.store.items("pool")
+    ]
+    running = _guest_rows(lab)
+    nodes = [node_row(lab, node, running) for node in lab.nodes()]
+    return [*running, *nodes, *storage_rows(lab), *pools]
+
+
+def _guest_rows(lab: Lab) -> list[dict[str, Any]]:
+    """One row per guest; that of a stopped guest is kept until the guest is written again."""
+    pools = {vmid: name for name, pool in lab.store.items("pool") for vmid in pool["vms"]}
+    kept: dict[str, tuple[Any, Any]] = lab.cache.get("guest rows", (None, {}))[1]
+    fresh: dict[str, tuple[Any, Any]] = {}
+    rows = []
+    for key, guest in lab.store.items("qemu"):
+        found = kept.get(key)
+        if found is None or found[0] is not guest or guest["status"] == "running":
+            found = (guest, resource_row(lab, int(key), guest))
+        fresh[key] = found
+        pool = pools.get(int(key))
+        rows.append(found[1] if pool is None else {**found[1], "pool": pool})
+    lab.cache["guest rows"] = (None, fresh)
+    return rows
+
+
+def node_row(
+    lab: Lab, node: dict[str, Any], guest_rows: list[dict[str, Any]] | None = None
+) -> dict[str, Any]:
+    """A host with its load: what its running guests use and 1 GiB of its own."""
+    rows = _guest_rows(lab) if guest_rows is None else guest_rows
+    mine = [r for r in rows if r.get("node") == node["name"] and r.get("status") == "running"]
+    memory = node["memoryMib"] * MIB
+    return {
+        "id": f"node/{node['name']}",
+        "type": "node",
+        "node": node["name"],
+        "status": "online",
+        "level": "",
+        "cgroup-mode": 2,
+        "cpu": min(1.0, 0.01 + sum(r.get("cpu", 0) * r["maxcpu"] for r in mine) / node["cores"]),
+        "maxcpu": node["cores"],
+        "mem": min(memory, HOST_MEMORY + sum(r.get("mem", 0) for r in mine)),
+        "maxmem": memory,
+        "disk": HOST_DISK_USED,
+        "maxdisk": HOST_DISK,
+        "uptime": int(time.time()) - node["since"],
+    }
+
+
+def storage_rows(lab: Lab) -> list[dict[str, Any]]:
+    """One object per storage and host that may use it; disabled ones are left out."""
+    used = used_bytes(lab)
+    return [
+        storage_row(lab, name, config, node["name"], used)
+        for name, config in lab.store.items("storage")
+        for node in lab.nodes()
+        if not config.get("disable") and definitions.on_node(config, node["name"])
+    ]
+
+
+def used_bytes(lab: Lab) -> dict[tuple[str, str | None], int]:
+    """What volumes take, by storage and host; the host of a shared storage is None."""
+    stamp = lab.store.generation_of("volume")
+    cached = lab.cache.get("used bytes")
+    if cached is None or cached[0] != stamp:
+        sums: dict[tuple[str, str | None], int] = defaultdict(int)
+        for _, volume in lab.store.items("volume"):
+            sums[volume["storage"], volume["node"]] += volume["used"]
+        cached = lab.cache["used bytes"] = (stamp, sums)
+    found: dict[tuple[str, str | None], int] = cached[1]
+    return found
+
+
+def storage_row(
+    lab: Lab,
+    name: str,
+    config: dict[str, Any],
+    node: str,
+    used: dict[tuple[str, str | None], int] | None = None,
+) -> dict[str, Any]:
+    """A storage as one host sees it; `used` is what `used_bytes` told."""
+    shared = definitions.is_shared(config)
+    sums = used_bytes(lab) if used is None else used
+    return {
+        "id": f"storage/{node}/{name}",
+        "type": "storage",
+        "storage": name,
+        "node": node,
+        "plugintype": config["type"],
+        "status": "available",
+        "shared": int(shared),
+        "content": ",".join(sorted(definitions.contents(config))),
+        "disk": sums.get((name, None if shared else node), 0),
+        "maxdisk": int(config.get("sizeGib", DEFAULT_SIZE_GIB)) * GIB,
+    }
+
+
+def _visible(call: Call, row: dict[str, Any]) -> dict[str, Any] | None:
+    """The row as the caller may see it, or None."""
+    rights, kind = call.lab.rights, row["type"]
+    if kind in ("qemu", "lxc"):
+        return row if rights.has(call.user, f"/vms/{row['vmid']}", ["VM.Audit"]) else None
+    if kind == "storage":
+        path, names = f"/storage/{row['storage']}", ["Datastore.Audit"]
+        return row if rights.has(call.user, path, names) else None
+    if kind == "pool":
+        path = f"/pool/{row['pool']}"
+        return row if rights.has(call.user, path, ["Pool.Audit"]) else None
+    if rights.has(call.user, f"/nodes/{row['node']}", ["Sys.Audit"]):
+        return row
+    return {name: row[name] for name in ("id", "type", "node", "status", "level")}
+
+
+@handles("GET", "/nodes")
+async def list_nodes(call: Call) -> Any:
+    """All hosts; without the right to audit one, only that it is there."""
+    print_of_certificate = fingerprint(call.lab.settings.state)
+    rows = [row for row in all_rows(call.lab) if row["type"] == "node"]
+    found = []
+    for row in rows:
+        seen = row if call.is_root else _visible(call, row)
+        shown = {name: value for name, value in (seen or {}).items() if name != "cgroup-mode"}
+        found.append(shown | {"ssl_fingerprint": print_of_certificate})
+    return found

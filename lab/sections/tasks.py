@@ -1,0 +1,121 @@
+"""Tasks of a host: list, status, log, and how to end one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lab.call import Call
+from lab.errors import bad_parameter, forbidden
+from lab.routes import handles
+from lab.store import Value
+from lab.tasks import parse_upid
+
+PAGE = 50
+
+
+def listed(task: Value) -> dict[str, Any]:
+    """A task as lists show it; `status` and `endtime` only when it is over."""
+    shown = _parts(task)
+    if task["status"] is not None:
+        shown |= {"status": task["status"], "endtime": task["endtime"]}
+    return shown
+
+
+def _parts(task: Value) -> dict[str, Any]:
+    names = ("upid", "node", "pid", "pstart", "starttime", "type", "id", "user")
+    shown = {name: task[name] for name in names}
+    user, _, token = str(task["user"]).partition("!")
+    return shown | ({"user": user, "tokenid": token} if token else {})
+
+
+@handles("GET", "/nodes/{node}/tasks")
+async def list_tasks(call: Call) -> Any:
+    """Tasks of a host that fit the filters, newest first, one page of them."""
+    params = call.params
+    see_all = call.lab.rights.has(call.user, f"/nodes/{params['node']}", ["Sys.Audit"])
+    found = [
+        task
+        for task in call.lab.tasks.list()
+        if task["node"] == params["node"]
+        and (see_all or _owner(task) == call.account)
+        and _wanted(task, params)
+    ]
+    if found:
+        call.extra["total"] = len(found)
+    start = params.get("start", 0)
+    return [listed(task) for task in found[start : start + params.get("limit", PAGE)]]
+
+
+def _owner(task: Value) -> str:
+    return str(task["user"]).partition("!")[0]
+
+
+def _wanted(task: Value, params: dict[str, Any]) -> bool:
+    source = params.get("source", "archive")
+    running = task["status"] is None
+    return (
+        (source == "all" or running == (source == "active"))
+        and params.get("userfilter", "").lower() in task["user"].lower()
+        and params.get("typefilter", task["type"]) == task["type"]
+        and str(params.get("vmid", task["id"])) == task["id"]
+        and not (params.get("errors") and _kind(task) in ("ok", "running"))
+        and params.get("since", 0) <= task["starttime"] <= params.get("until", task["starttime"])
+        and _kind(task) in params.get("statusfilter", _kind(task))
+    )
+
+
+def _kind(task: Value) -> str:
+    status = task["status"]
+    if status is None:
+        return "running"
+    if status == "OK":
+        return "ok"
+    if status.startswith("WARNINGS: "):
+        return "warning"
+    return "unknown" if status == "unexpected status" else "error"
+
+
+def _find(call: Call, *, privilege: str) -> Value:
+    """The task of the path; 400 for a malformed or unknown id."""
+    upid = call.params["upid"]
+    if parse_upid(upid) is None:
+        raise bad_parameter("upid", "unable to parse worker upid")
+    task = call.lab.tasks.get(upid)
+    if task is None:
+        raise bad_parameter("upid", "no such task")
+    path = f"/nodes/{call.params['node']}"
+    if _owner(task) != call.account and not call.lab.rights.has(call.user, path, [privilege]):
+        raise forbidden(f"{path}, {privilege}")
+    return task
+
+
+@handles("GET", "/nodes/{node}/tasks/{upid}/status")
+async def read_status(call: Call) -> Any:
+    """Whether a task runs, and how it ended."""
+    task = _find(call, privilege="Sys.Audit")
+    if task["status"] is None:
+        return _parts(task) | {"status": "running"}
+    return _parts(task) | {"status": "stopped", "exitstatus": task["status"]}
+
+
+@handles("GET", "/nodes/{node}/tasks/{upid}/log")
+async def read_log(call: Call) -> Any:
+    """Lines of a task's log, numbered from one."""
+    params = call.params
+    if parse_upid(params["upid"]) is None:
+        raise bad_parameter("upid", "unable to parse worker upid")
+    if call.lab.tasks.get(params["upid"]) is None:
+        lines = ["unable to open file - No such file or directory"]
+    else:
+        lines = _find(call, privilege="Sys.Audit")["log"] or ["no content"]
+    call.extra["total"] = len(lines)
+    start = params.get("start", 0)
+    end = start + params.get("limit", PAGE) if params.get("limit") != 0 else len(lines)
+    return [{"n": start + n, "t": line} for n, line in enumerate(lines[start:end], 1)]
+
+
+@handles("DELETE", "/nodes/{node}/tasks/{upid}")
+async def stop_task(call: Call) -> Any:
+    """Interrupt a task; one that is over stays as it is."""
+    _find(call, privilege="Sys.Modify")
+    call.lab.tasks.interrupt(call.params["upid"])

@@ -1,0 +1,150 @@
+"""A running lab: state folder, port, and the order of start and stop."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from aiohttp import web
+
+from lab.app import Lab, Settings, make_routes
+from lab.auth import ROOT, private_file
+from lab.http import Front
+from lab.requestlog import RequestLog
+from lab.seed import apply_seed, read_seed
+from lab.store import Store
+from lab.tls import server_context
+
+TOKEN_NAME = "practicum"  # noqa: S105 - the name of the token, not its secret
+FLUSH_S = 0.2
+
+
+class ServeError(Exception):
+    """The lab cannot be started; one line that says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What a lab is started with; port 0 takes a free one."""
+
+    state: Path
+    seed: Path
+    host: str = "127.0.0.1"
+    port: int = 0
+    auth_delay_s: float = 3.0
+
+
+class Server:
+    """One lab that answers on one port.
+
+    `lab` and `port` are there after `start`; `added` says what the seed brought.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._lock: TextIO | None = None
+        self._runner: web.ServerRunner | None = None
+        self._flusher: asyncio.Task[None] | None = None
+        self.lab: Lab
+        self.log: RequestLog
+        self.port = 0
+        self.added: list[str] = []
+
+    async def start(self) -> None:
+        """Lock the state folder, open it, and listen."""
+        state = self._options.state
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock = lock_state(state)
+        seed = read_seed(self._options.seed)
+        store = Store(state / "lab.db")
+        settings = Settings(state=state, auth_delay_s=self._options.auth_delay_s)
+        self.added = apply_seed(store, seed)
+        self.lab = Lab(settings, store)
+        keep_token(self.lab)
+        await self.lab.open()
+        self.log = RequestLog(state / "requests.jsonl")
+        await self._listen()
+        self._flusher = asyncio.create_task(self._flush())
+
+    async def _listen(self) -> None:
+        front = Front(self.lab, make_routes(), self.log)
+        self._runner = web.ServerRunner(web.Server(front, access_log=None))
+        await self._runner.setup()
+        site = web.TCPSite(
+            self._runner,
+            self._options.host,
+            self._options.port,
+            ssl_context=server_context(self._options.state),
+            backlog=512,
+        )
+        try:
+            await site.start()
+        except OSError as error:
+            raise ServeError(
+                f"port {self._options.port} of {self._options.host} cannot be used "
+                f"({error.strerror}); choose another one with --port"
+            ) from error
+        self.port = self._runner.addresses[0][1]
+
+    async def _flush(self) -> None:
+        while True:
+            await asyncio.sleep(FLUSH_S)
+            self.log.flush()
+
+    async def stop(self) -> None:
+        """Stop listening, end tasks, and close the store; safe after a failed start."""
+        if self._flusher is not None:
+            self._flusher.cancel()
+        if self._runner is not None:
+            await self._runner.cleanup()
+        if hasattr(self, "lab"):
+            await self.lab.close()
+        if hasattr(self, "log"):
+            self.log.close()
+        if self._lock is not None:
+            self._lock.close()
+
+
+def lock_state(state: Path) -> TextIO:
+    """Hold the state folder for this process; `ServeError` when another lab has it."""
+    path = state / "lab.pid"
+    file = path.open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.seek(0)
+        holder = file.read().strip() or "unknown"
+        file.close()
+        raise ServeError(
+            f"{state} belongs to a running lab (process {holder}); stop it or use another folder"
+        ) from error
+    file.seek(0)
+    file.truncate()
+    file.write(f"{os.getpid()}\n")
+    file.flush()
+    return file
+
+
+def keep_token(lab: Lab) -> None:
+    """The file `token` with root's API token, which is registered without separated rights."""
+    made = f"{ROOT}!{TOKEN_NAME}={uuid.uuid4()}"
+    text = private_file(lab.settings.state / "token", made.encode()).decode().strip()
+    name, _, secret = text.rpartition("=")
+    if lab.store.get("token", name) is None:
+        lab.authority.add_token(ROOT, TOKEN_NAME, secret, privsep=0, expire=0)
+        lab.store.commit()
+
+
+def ready_line(server: Server, options: Options) -> dict[str, Any]:
+    """What the program prints when it answers."""
+    return {
+        "endpoint": f"https://{options.host}:{server.port}",
+        "pid": os.getpid(),
+        "ca": str(options.state / "ca.pem"),
+        "added": server.added,
+    }
