@@ -1,0 +1,74 @@
+"""The contract between the API and whatever runs guests.
+
+The API keeps configuration, volumes and the wanted status; an engine makes them happen. Each
+method is called with the guest's lock held, inside the task that the caller watches: an exception
+of type `TaskError` or `ApiError` fails that task with its text, a line given to `log` is shown in
+it. `guest` is the guest's row: `vmid`, `node`, `config`, `status`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from lab.guests.record import Guest
+
+Log = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What a running guest uses: `cpu` as a share of its cores, memory and traffic in bytes.
+
+    `nics` maps device names to (received, sent) as the guest sees them.
+    """
+
+    cpu: float = 0
+    memory: int = 0
+    disk_read: int = 0
+    disk_write: int = 0
+    nics: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+
+class Engine(Protocol):
+    """Runs guests; `name` is what the lab's settings call it."""
+
+    name: str
+
+    async def start(self, guest: Guest, log: Log) -> None:
+        """Boot a stopped guest."""
+
+    async def shutdown(self, guest: Guest, timeout_s: float, log: Log) -> bool:
+        """Ask a guest's operating system to power off; False when it did not within the time."""
+
+    async def stop(self, guest: Guest, log: Log) -> None:
+        """Cut the power."""
+
+    async def reset(self, guest: Guest) -> None:
+        """Press the reset button."""
+
+    async def pause(self, guest: Guest) -> None:
+        """Freeze a running guest."""
+
+    async def resume(self, guest: Guest) -> None:
+        """Let a frozen guest go on."""
+
+    async def reconfigure(self, guest: Guest, changed: frozenset[str]) -> None:
+        """Take over configuration keys that were changed while the guest runs."""
+
+    async def migrate(self, guest: Guest, target: str, log: Log) -> None:
+        """Bring a guest, running or not, to another host; `guest.node` is still the old one."""
+
+    async def destroy(self, guest: Guest) -> None:
+        """Remove what is kept of a stopped guest."""
+
+    async def agent(self, guest: Guest, command: str, arguments: dict[str, Any]) -> Any:
+        """What the guest agent answers; None when no agent runs in the guest."""
+
+    def figures(self, vmid: int, config: dict[str, Any]) -> Figures:
+        """What a running guest used when the engine last looked, some seconds ago at most."""
+
+    async def reconcile(self, guests: Iterable[Guest]) -> frozenset[int]:
+        """The numbers of those guests, marked as running, that really run after a restart."""

@@ -1,0 +1,80 @@
+"""The engine that runs nothing: a started guest is `running` at once and does no work.
+
+A guest answers a shutdown when there is something on its disks that could; empty ones sit in
+their firmware until the power is cut.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from lab.engines.base import Figures, Log
+from lab.guests.drives import drive_keys, is_cdrom, parse_drive
+from lab.guests.nets import is_net
+from lab.storage.volumes import volumes
+
+if TYPE_CHECKING:
+    from lab.guests.record import Guest
+
+
+class NoEngine:
+    """Keeps a status and no more."""
+
+    name = "none"
+
+    async def start(self, guest: Guest, log: Log) -> None:
+        """Nothing boots."""
+
+    async def shutdown(self, guest: Guest, timeout_s: float, log: Log) -> bool:
+        """At once with an image on a disk, else never."""
+        if _has_system(guest):
+            return True
+        await asyncio.sleep(timeout_s)
+        return False
+
+    async def stop(self, guest: Guest, log: Log) -> None:
+        """Nothing runs."""
+
+    async def reset(self, guest: Guest) -> None:
+        """Nothing runs."""
+
+    async def pause(self, guest: Guest) -> None:
+        """Nothing runs."""
+
+    async def resume(self, guest: Guest) -> None:
+        """Nothing runs."""
+
+    async def reconfigure(self, guest: Guest, changed: frozenset[str]) -> None:
+        """The row is all there is."""
+
+    async def migrate(self, guest: Guest, target: str, log: Log) -> None:
+        """The row is all there is."""
+
+    async def destroy(self, guest: Guest) -> None:
+        """The row is all there is."""
+
+    async def agent(self, guest: Guest, command: str, arguments: dict[str, Any]) -> Any:
+        """No agent runs in a guest that does not run."""
+        return None
+
+    def figures(self, vmid: int, config: dict[str, Any]) -> Figures:
+        """No use of anything; the network devices are there."""
+        return Figures(nics={f"tap{vmid}i{key[3:]}": (0, 0) for key in config if is_net(key)})
+
+    async def reconcile(self, guests: Iterable[Guest]) -> frozenset[int]:
+        """A status is as good after a restart as before."""
+        return frozenset(guest.vmid for guest in guests)
+
+
+def _has_system(guest: Guest) -> bool:
+    rows = volumes(guest.lab)
+    for key in drive_keys(guest.config):
+        drive = parse_drive(key, guest.config[key])
+        if is_cdrom(drive):
+            continue
+        row = rows.get(drive["file"], guest.node)
+        if row and row["filled"]:
+            return True
+    return False

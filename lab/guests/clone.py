@@ -1,0 +1,249 @@
+"""Clone a guest (linked or full), and make a guest a template that linked clones share."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from lab.call import Call
+from lab.errors import ApiError, TaskError, bad_parameter, failure
+from lab.formats import parse_property_string, print_property_string
+from lab.guests import drives, nets
+from lab.guests.create import check_pool
+from lab.guests.disks import copy_volume
+from lab.guests.drives import Drive
+from lab.guests.record import Guest, find_row, from_row, load, missing_file, occupied_by
+from lab.routes import handles
+from lab.storage import definitions, names
+from lab.storage.definitions import storage_config
+from lab.storage.volumes import volumes
+
+if TYPE_CHECKING:
+    from lab.app import Lab
+    from lab.tasks import TaskLog
+
+QEMU = "/nodes/{node}/qemu/{vmid}"
+# State of one guest that makes no sense in another.
+_NOT_COPIED = frozenset(
+    {"parent", "snaptime", "vmstate", "runningcpu", "runningmachine", "running-nets-host-mtu",
+     "template", "lock"}
+)  # fmt: skip
+
+
+def check_target(lab: Lab, target: str) -> None:
+    """500 when a host to clone or migrate to is not in the cluster."""
+    if lab.store.get("node", target) is None:
+        raise failure(f"no such cluster node '{target}'")
+
+
+@handles("POST", f"{QEMU}/clone")
+async def clone_guest(call: Call) -> str:
+    """Copy a guest under another number, on this host or, from shared storage, on another."""
+    lab, params = call.lab, call.params
+    node, vmid, new = params["node"], int(params["vmid"]), int(params["newid"])
+    row = find_row(lab, vmid, node)
+    if row is None:
+        raise missing_file(vmid, node)
+    _check(call, from_row(lab, vmid, row))
+
+    async def work(log: TaskLog) -> None:
+        # Clones of one template run side by side: a source that is off is only read.
+        async with lab.locks.guest(new):
+            source = load(lab, vmid, node)
+            _check(call, source)
+            log(f"creating a clone of VM {vmid} with ID {new}")
+            _Clone(call, source, new, log).run()
+
+    return await lab.tasks.start(call, node, "qmclone", str(vmid), work)
+
+
+def _is_full(call: Call, source: Guest) -> bool:
+    return bool(call.params.get("full", not source.template))
+
+
+def _target(call: Call) -> str | None:
+    target = call.params.get("target")
+    return None if target in (None, "localhost", call.params["node"]) else str(target)
+
+
+def _check(call: Call, source: Guest) -> None:
+    lab, params = call.lab, call.params
+    storage, target = params.get("storage"), _target(call)
+    check_pool(lab, params.get("pool"))
+    if target is not None:
+        check_target(lab, target)
+    if storage is not None:
+        _check_storage(lab, storage, source.node, target)
+    source.check_lock()
+    if snapshot := params.get("snapname"):
+        raise failure(f"snapshot '{snapshot}' does not exist")
+    full = _is_full(call, source)
+    for name in ("storage", "format"):
+        if name in params and not full:
+            raise failure(f"parameter '{name}' not allowed for linked clones")
+    if target is not None and not _on_shared_storage(source):
+        raise failure(f"can't clone VM to node '{target}' (VM uses local storage)")
+    if occupied_by(lab, params["newid"]):
+        raise failure(f"unable to create VM {params['newid']}: config file already exists")
+    if not full:
+        _check_linkable(source)
+
+
+def _check_storage(lab: Lab, storage: str, node: str, target: str | None) -> None:
+    config = storage_config(lab, storage, node)
+    if "images" not in definitions.contents(config):
+        raise bad_parameter("storage", f"storage '{storage}' does not support vm images")
+    if target is not None:
+        storage_config(lab, storage, target)
+        if not definitions.is_shared(config):
+            raise failure(f"can't clone to non-shared storage '{storage}'")
+
+
+def _on_shared_storage(guest: Guest) -> bool:
+    for _, drive in guest.drives():
+        name = names.split_volume_id(drive["file"])
+        if name and not definitions.is_shared(storage_config(guest.lab, name[0])):
+            return False
+    return True
+
+
+def _check_linkable(source: Guest) -> None:
+    for key, drive in source.drives():
+        cd = drives.is_cdrom(drive)
+        if not cd and key != "tpmstate0" and not _is_linkable(source.lab, drive["file"]):
+            text = f"Linked clone feature is not supported for '{drive['file']}' ({key})"
+            raise failure(text)
+
+
+def _is_linkable(lab: Lab, volid: str) -> bool:
+    name = names.split_volume_id(volid)
+    if name is None:
+        return False
+    config = storage_config(lab, name[0])
+    return config["type"] != "lvm" and names.parse_name(config["type"], name[1]).is_base
+
+
+class _Clone:
+    """One clone being made."""
+
+    def __init__(self, call: Call, source: Guest, vmid: int, log: TaskLog) -> None:
+        self._call, self._source, self._log = call, source, log
+        self._lab: Lab = call.lab
+        self._full = _is_full(call, source)
+        self._rows = volumes(call.lab)
+        self._made: list[str] = []
+        self._guest = Guest(lab=call.lab, vmid=vmid, node=source.node)
+
+    def run(self) -> None:
+        """Make volumes and configuration; nothing stays when it fails."""
+        guest, lab = self._guest, self._lab
+        guest.config = self._options()
+        lab.firewall_copy(self._source.vmid, guest.vmid)
+        try:
+            for key, drive in self._source.drives():
+                if not drives.is_cdrom(drive, without_cloud_init=True):
+                    guest.config[key] = self._drive(key, drive)
+        except ApiError as error:
+            for volid in self._made:
+                self._rows.free(volid, guest.node)
+            lab.store.delete("firewall", f"vm/{guest.vmid}")
+            raise TaskError(f"clone failed: {error.message}") from error
+        if self._source.pending:
+            waiting = ",".join(self._source.pending)
+            self._log.warn(f"found pending changes for '{waiting}', discarding for clone")
+        guest.node = _target(self._call) or guest.node
+        guest.save()
+        if pool := self._call.params.get("pool"):
+            lab.pool_add(pool, guest.vmid)
+
+    def _options(self) -> dict[str, Any]:
+        source, params = self._source.config, self._call.params
+        config = {
+            key: value
+            for key, value in source.items()
+            if key not in _NOT_COPIED and not drives.is_unused(key)
+        }
+        prefix = nets.mac_prefix(self._lab)
+        for key in filter(nets.is_net, config):
+            config[key] = nets.with_new_mac(config[key], prefix)
+        smbios = parse_property_string("pve-qm-smbios1", str(source.get("smbios1", "")))
+        config["smbios1"] = print_property_string(
+            "pve-qm-smbios1", {**smbios, "uuid": str(uuid.uuid4())}
+        )
+        if config.get("vmgenid"):
+            config["vmgenid"] = str(uuid.uuid4())
+        origin = source.get("name", self._source.vmid)
+        config["name"] = params.get("name") or f"Copy-of-VM-{origin}"
+        if params.get("description"):
+            config["description"] = params["description"]
+        return config
+
+    def _drive(self, key: str, drive: Drive) -> str:
+        kind = "full" if self._full else "linked"
+        self._log(f"create {kind} clone of drive {key} ({drive['file']})")
+        volid = self._volume(key, drive)
+        self._made.append(volid["volid"])
+        return drives.print_drive(
+            {k: v for k, v in drive.items() if k != "format"}
+            | {"file": volid["volid"], "size": volid["size"]}
+        )
+
+    def _volume(self, key: str, drive: Drive) -> dict[str, Any]:
+        guest, params = self._guest, self._call.params
+        origin = self._rows.require(drive["file"], self._source.node)
+        storage = params.get("storage") or origin["storage"]
+        if drives.is_cloud_init(drive):
+            return self._cloud_init(origin, storage)
+        if self._full or key == "tpmstate0":
+            return copy_volume(guest, origin, storage, params.get("format"))
+        return self._rows.link(origin, guest.node, guest.vmid)
+
+    def _cloud_init(self, origin: dict[str, Any], storage: str) -> dict[str, Any]:
+        guest = self._guest
+        config = storage_config(self._lab, storage, guest.node)
+        wanted = (self._call.params.get("format"), origin["format"])
+        kind = next((f for f in wanted if f in definitions.formats(config)), "raw")
+        suffix = f".{kind}" if definitions.has_path(config) else ""
+        return self._rows.allocate(
+            storage, guest.node, guest.vmid,
+            size=drives.CLOUD_INIT_BYTES, kind=kind, file=f"vm-{guest.vmid}-cloudinit{suffix}",
+        )  # fmt: skip
+
+
+@handles("POST", f"{QEMU}/template")
+async def make_template(call: Call) -> str:
+    """Turn a guest that is off into a template; its disks become base volumes."""
+    lab, node, vmid = call.lab, call.params["node"], int(call.params["vmid"])
+    only = call.params.get("disk")
+    _check_template(load(lab, vmid, node), only)
+
+    async def work(log: TaskLog) -> None:
+        async with lab.locks.guest(vmid):
+            guest = load(lab, vmid, node)
+            _check_template(guest, only)
+            guest.config["template"] = 1
+            for key, drive in guest.drives():
+                if not drives.is_cdrom(drive) and only in (None, key):
+                    _make_base(guest, key, drive)
+            guest.save()
+
+    return await lab.tasks.start(call, node, "qmtemplate", str(vmid), work)
+
+
+def _check_template(guest: Guest, only: str | None) -> None:
+    guest.check_lock()
+    if guest.template and only is None:
+        raise failure("you can't convert a template to a template")
+    if guest.running:
+        raise failure("you can't convert a VM to template if VM is running")
+
+
+def _make_base(guest: Guest, key: str, drive: Drive) -> None:
+    rows = volumes(guest.lab)
+    row = rows.require(drive["file"], guest.node)
+    name = names.parse_volume_id(row["volid"])
+    config = storage_config(guest.lab, name[0])
+    if config["type"] == "lvm" or names.parse_name(config["type"], name[1]).is_base:
+        return
+    drive["file"] = rows.make_base(row)["volid"]
+    guest.config[key] = drives.print_drive(drive)

@@ -1,0 +1,98 @@
+"""Create a guest: checks that fail the call, then the task that makes disks and configuration."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from lab.call import Call
+from lab.errors import ApiError, TaskError, failure, forbidden
+from lab.guests import drives
+from lab.guests.disks import Allocation, check_drives, check_storages, resolve_cdrom
+from lab.guests.machines import QEMU_VERSION, pinned_machine
+from lab.guests.options import given_options
+from lab.guests.power import start_task
+from lab.guests.record import Guest, load, occupied_by
+from lab.guests.update import check_ssh_keys, prepare, stored_password, stored_tags
+from lab.routes import handles
+
+if TYPE_CHECKING:
+    from lab.app import Lab
+    from lab.tasks import TaskLog
+
+
+def check_pool(lab: Lab, pool: str | None) -> None:
+    """403, as Proxmox VE answers, when a pool does not exist."""
+    if pool is not None and lab.store.get("pool", pool) is None:
+        raise forbidden(f"pool '{pool}' does not exist")
+
+
+@handles("POST", "/nodes/{node}/qemu")
+async def create_guest(call: Call) -> str:
+    """Create a guest; its number is taken before the task starts."""
+    lab, params = call.lab, call.params
+    node, vmid, pool = params["node"], int(params["vmid"]), params.get("pool")
+    if params.get("archive"):
+        raise ApiError(501, "restoring from backups is not implemented")
+    options = given_options(call)
+    check_ssh_keys(options)
+    check_pool(lab, pool)
+    resolve_cdrom(options)
+    check_storages(lab, options, params.get("storage"))
+    check_drives(lab, options)
+    prepare(lab, options)
+    if taken := occupied_by(lab, vmid):
+        kind, place = taken
+        text = f"unable to create VM {vmid} - {kind} {vmid} already exists on node '{place}'"
+        raise failure(text)
+    Guest(lab=lab, vmid=vmid, node=node, config={"lock": "create"}).save()
+
+    async def work(log: TaskLog) -> None:
+        async with lab.locks.guest(vmid):
+            _create(load(lab, vmid, node), options, params.get("storage"), log)
+            if pool:
+                lab.pool_add(pool, vmid)
+        if params.get("start"):
+            log("Execute autostart")
+            await start_task(call, node, vmid)
+
+    return await lab.tasks.start(call, node, "qmcreate", str(vmid), work)
+
+
+def _create(guest: Guest, options: dict[str, Any], storage: str | None, log: TaskLog) -> None:
+    allocation = Allocation(guest, storage)
+    try:
+        guest.config = _configured(guest, options, allocation, log)
+    except ApiError as error:
+        allocation.undo()
+        guest.remove()
+        text = next(iter(error.errors.values()), error.message)
+        raise TaskError(f"unable to create VM {guest.vmid} - {text}") from error
+    guest.save()
+
+
+def _configured(
+    guest: Guest, options: dict[str, Any], allocation: Allocation, log: TaskLog
+) -> dict[str, Any]:
+    config = {**options, "meta": f"creation-qemu={QEMU_VERSION},ctime={int(time.time())}"}
+    guest.config, made = {"template": options.get("template", 0)}, dict[str, Any]()
+    for key in drives.drive_keys(options):
+        made[key] = allocation.drive(key, options[key], made)
+        if options[key] != made[key]:
+            log(f"{key}: successfully created disk '{made[key]}'")
+    config |= made
+    if not config.get("boot"):
+        config["boot"] = drives.print_boot_order(drives.default_boot_order(config))
+    config.setdefault("smbios1", f"uuid={uuid.uuid4()}")
+    if config.get("vmgenid", "1") == "1" and config.get("arch") != "aarch64":
+        config["vmgenid"] = str(uuid.uuid4())
+    if machine := pinned_machine(config.get("machine"), config.get("ostype")):
+        config["machine"] = machine
+    if "tags" in config:
+        config["tags"] = stored_tags(guest.lab, config["tags"])
+    if "cipassword" in config:
+        config["cipassword"] = stored_password(config["cipassword"], config.get("ostype"))
+    return config
+
+

@@ -1,0 +1,187 @@
+"""Bring a guest to another host, on or off."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lab.call import Call
+from lab.engines import engine_of
+from lab.errors import ApiError, TaskError, bad_parameter, failure
+from lab.guests import drives
+from lab.guests.clone import QEMU, check_target
+from lab.guests.disks import copy_volume
+from lab.guests.power import check_root_only
+from lab.guests.record import Guest, load
+from lab.routes import handles
+from lab.storage import definitions, names
+from lab.storage.definitions import storage_config
+from lab.storage.volumes import volumes
+
+if TYPE_CHECKING:
+    from lab.app import Lab
+    from lab.tasks import TaskLog
+
+StorageMap = dict[str, str]
+_DEFAULT = ""
+
+
+@handles("GET", f"{QEMU}/migrate")
+async def migration_conditions(call: Call) -> dict[str, Any]:
+    """Where the guest could go, and what of it would have to be copied."""
+    lab = call.lab
+    guest = load(lab, call.params["vmid"], call.params["node"])
+    guest.check_lock()
+    allowed, refused = [], {}
+    for node in lab.nodes():
+        name = node["name"]
+        if name != guest.node:
+            missing = sorted(_unavailable(guest, name))
+            refused[name] = {"unavailable_storages": missing} if missing else {}
+            if not missing:
+                allowed.append(name)
+    return {
+        "running": int(guest.running),
+        "allowed_nodes": allowed,
+        "not_allowed_nodes": refused,
+        "local_disks": _local_disks(guest),
+        "local_resources": [k for k in guest.config if k.startswith(("hostpci", "usb"))],
+        "mapped-resources": [],
+        "mapped-resource-info": {},
+        "has-dbus-vmstate": 1,
+    }
+
+
+def _volume_storages(guest: Guest) -> set[str]:
+    found = (names.split_volume_id(drive["file"]) for _, drive in guest.drives())
+    return {name[0] for name in found if name}
+
+
+def _unavailable(guest: Guest, node: str) -> set[str]:
+    """Storages of the guest that another host does not have."""
+    return {
+        storage
+        for storage in _volume_storages(guest)
+        if not definitions.on_node(storage_config(guest.lab, storage), node)
+    }
+
+
+def _local_disks(guest: Guest) -> list[dict[str, Any]]:
+    disks = []
+    for key, drive in guest.drives():
+        name = names.split_volume_id(drive["file"])
+        if name and not definitions.is_shared(storage_config(guest.lab, name[0])):
+            disks.append(
+                {
+                    "volid": drive["file"],
+                    "drivename": key,
+                    "cdrom": int(drives.is_cdrom(drive)),
+                    "is_unused": 0,
+                    "size": drive.get("size", 0),
+                    "shared": 0,
+                    "replicate": drive.get("replicate", 1),
+                    "is_attached": 1,
+                }
+            )
+    return disks
+
+
+@handles("POST", f"{QEMU}/migrate")
+async def migrate_guest(call: Call) -> str:
+    """Migrate; volumes on storages that are not shared are copied."""
+    lab, params = call.lab, call.params
+    node, vmid, target = params["node"], int(params["vmid"]), params["target"]
+    if target == node:
+        raise bad_parameter("target", "target is local node.")
+    check_target(lab, target)
+    check_root_only(call, "force", "migration_type", "migration_network")
+    storages = _check(call, load(lab, vmid, node))
+
+    async def work(log: TaskLog) -> None:
+        async with lab.locks.guest(vmid):
+            guest = load(lab, vmid, node)
+            guest.check_lock()
+            log(f"starting migration of VM {vmid} to node '{target}'")
+            await _migrate(guest, target, storages, log)
+            log("migration finished successfully")
+
+    return await lab.tasks.start(call, node, "qmigrate", str(vmid), work)
+
+
+def _check(call: Call, guest: Guest) -> StorageMap:
+    guest.check_lock()
+    if guest.running and not call.params.get("online"):
+        raise failure("can't migrate running VM without --online")
+    target = call.params["target"]
+    storages = _storage_map(call.params.get("targetstorage", ""))
+    for storage in storages.values():
+        config = storage_config(call.lab, storage, target)
+        if "images" not in definitions.contents(config):
+            raise failure(f"storage '{storage}' does not support vm images")
+    if not storages:
+        for storage in sorted(_volume_storages(guest)):
+            storage_config(call.lab, storage, target)
+    return storages
+
+
+def _storage_map(text: str) -> StorageMap:
+    """`a:b,c` sends volumes of a to b and all others to c; `1` keeps every storage."""
+    storages: StorageMap = {}
+    for part in filter(None, text.split(",")):
+        source, colon, target = part.partition(":")
+        if part != "1":
+            storages[source if colon else _DEFAULT] = target if colon else source
+    return storages
+
+
+async def _migrate(guest: Guest, target: str, storages: StorageMap, log: TaskLog) -> None:
+    lab = guest.lab
+    if guest.running and any(
+        k.startswith(("hostpci", "usb")) and not str(v).startswith("spice")
+        for k, v in guest.config.items()
+    ):
+        raise TaskError("migration aborted")
+    try:
+        moved = _move_volumes(guest, target, storages, log)
+    except ApiError as error:
+        log(f"ERROR: {error.message}")
+        raise TaskError("migration aborted") from error
+    await engine_of(lab).migrate(guest, target, log)
+    guest.config |= moved
+    guest.node = target
+    guest.save()
+
+
+def _move_volumes(
+    guest: Guest, target: str, storages: StorageMap, log: TaskLog
+) -> dict[str, str]:
+    """Bring local volumes to the target; the drives whose storage changed."""
+    lab, rows, changed = guest.lab, volumes(guest.lab), dict[str, str]()
+    owned = list(guest.drives()) + [
+        (key, {"file": value}) for key, value in guest.config.items() if drives.is_unused(key)
+    ]
+    for key, drive in owned:
+        row = rows.get(drive["file"], guest.node)
+        if row is None or row["node"] is None:
+            continue
+        wanted = storages.get(row["storage"], storages.get(_DEFAULT, row["storage"]))
+        if row["content"] == "iso":
+            _check_iso(lab, drive["file"], target)
+            continue
+        log(f"found local disk '{row['volid']}' (attached)")
+        if wanted == row["storage"]:
+            if row["base"]:
+                raise failure(f"can't migrate '{row['volid']}' as it's a clone of '{row['base']}'")
+            rows.carry(row, target)
+        else:
+            there = Guest(lab=lab, vmid=guest.vmid, node=target)
+            new = copy_volume(there, row, wanted)
+            rows.free(row["volid"], guest.node)
+            is_unused = drives.is_unused(key)
+            text = new["volid"] if is_unused else drives.print_drive(drive | {"file": new["volid"]})
+            changed[key] = text
+    return changed
+
+
+def _check_iso(lab: Lab, volid: str, target: str) -> None:
+    if volumes(lab).get(volid, target) is None:
+        raise failure(f"can't migrate local cdrom drive '{volid}'")

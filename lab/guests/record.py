@@ -1,0 +1,157 @@
+"""A guest's record: configuration, changes that wait for a restart, and status.
+
+Row of kind `qemu`, keyed by the VMID: `node`, `config` (numbers and texts as the API shows them),
+`pending` (values that wait), `pending_delete` (keys whose removal waits, with 1 when volumes are
+to be destroyed with them), `unsynced` (cloud-init values as the guest's drive still has them),
+`status` (`running` or `stopped`), `qmp` (`running` or `paused`), `since` (time of the start) and
+`pid`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from lab.errors import failure
+from lab.guests.drives import is_drive, parse_drive
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lab.app import Lab
+
+Config = dict[str, Any]
+KIND = "qemu"
+
+
+@dataclass(slots=True, kw_only=True)
+class Guest:
+    """A working copy of a guest's row; nothing changes before `save`."""
+
+    lab: Lab
+    vmid: int
+    node: str
+    config: Config = field(default_factory=dict)
+    pending: Config = field(default_factory=dict)
+    pending_delete: dict[str, int] = field(default_factory=dict)
+    unsynced: Config = field(default_factory=dict)
+    status: str = "stopped"
+    qmp: str = "stopped"
+    since: float = 0
+    pid: int = 0
+
+    @property
+    def running(self) -> bool:
+        """Whether the guest has power (a paused one has)."""
+        return self.status == "running"
+
+    @property
+    def template(self) -> bool:
+        """Whether the guest is a template."""
+        return bool(self.config.get("template"))
+
+    @property
+    def digest(self) -> str:
+        """A fingerprint of the configuration and what is pending, as a configuration file has."""
+        content = (self.config, self.pending, self.pending_delete, self.unsynced)
+        return hashlib.sha1(
+            orjson.dumps(content, option=orjson.OPT_SORT_KEYS), usedforsecurity=False
+        ).hexdigest()
+
+    def row(self) -> dict[str, Any]:
+        """What is kept."""
+        return {
+            "node": self.node,
+            "config": self.config,
+            "pending": self.pending,
+            "pending_delete": self.pending_delete,
+            "unsynced": self.unsynced,
+            "status": self.status,
+            "qmp": self.qmp,
+            "since": self.since,
+            "pid": self.pid,
+        }
+
+    def save(self) -> None:
+        """Write the copy; empty values are kept as one blank, as in a configuration file."""
+        for values in (self.config, self.pending):
+            for key, value in values.items():
+                if value == "":
+                    values[key] = " "
+        self.lab.store.put(KIND, str(self.vmid), self.row())
+
+    def remove(self) -> None:
+        """Take the guest out of the cluster."""
+        self.lab.store.delete(KIND, str(self.vmid))
+
+    def check_lock(self) -> None:
+        """500 when a backup, a clone or the like holds the guest."""
+        if lock := self.config.get("lock"):
+            raise failure(f"VM is locked ({lock})")
+
+    def check_digest(self, digest: str | None) -> None:
+        """500 when the caller saw another state of the configuration."""
+        if digest and digest != self.digest:
+            raise failure("checksum mismatch (file change by other user?)")
+
+    def check_protection(self, text: str) -> None:
+        """500 when the guest is protected from what `text` says cannot be done."""
+        if self.config.get("protection"):
+            raise failure(f"{text} - protection mode enabled")
+
+    def drives(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The attached drives, parsed, sorted by key."""
+        for key in sorted(filter(is_drive, self.config)):
+            yield key, parse_drive(key, self.config[key])
+
+
+def from_row(lab: Lab, vmid: int | str, row: dict[str, Any]) -> Guest:
+    """A working copy of a row."""
+    return Guest(
+        lab=lab,
+        vmid=int(vmid),
+        node=row["node"],
+        config=dict(row["config"]),
+        pending=dict(row["pending"]),
+        pending_delete=dict(row["pending_delete"]),
+        unsynced=dict(row["unsynced"]),
+        status=row["status"],
+        qmp=row["qmp"],
+        since=row["since"],
+        pid=row["pid"],
+    )
+
+
+def find_row(lab: Lab, vmid: int | str, node: str | None = None) -> dict[str, Any] | None:
+    """The stored row of a guest, or None when there is none, or none on that host."""
+    row = lab.store.get(KIND, str(vmid))
+    return row if row is not None and node in (None, row["node"]) else None
+
+
+def load(lab: Lab, vmid: int | str, node: str) -> Guest:
+    """The guest; 500 with Proxmox VE's text when it is not on that host."""
+    row = find_row(lab, vmid, node)
+    if row is None:
+        raise missing(vmid, node)
+    return from_row(lab, vmid, row)
+
+
+def missing(vmid: int | str, node: str) -> Exception:
+    """What is answered for a guest that is not on a host."""
+    return failure(f"Configuration file 'nodes/{node}/qemu-server/{vmid}.conf' does not exist")
+
+
+def missing_file(vmid: int | str, node: str) -> Exception:
+    """The same, in the words of the calls that look for the file first."""
+    return failure(f"unable to find configuration file for VM {vmid} on node '{node}'")
+
+
+def occupied_by(lab: Lab, vmid: int | str) -> tuple[str, str] | None:
+    """Kind and host of the guest that has a number (`VM` or `CT`), or None."""
+    for kind, word in ((KIND, "VM"), ("lxc", "CT")):
+        if row := lab.store.get(kind, str(vmid)):
+            return word, row["node"]
+    return None

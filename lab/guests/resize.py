@@ -1,0 +1,217 @@
+"""Grow a disk, move it to another storage, or hand it to another guest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+
+from lab.call import Call
+from lab.errors import ApiError, TaskError, bad_parameter, bad_parameters, failure
+from lab.guests import drives
+from lab.guests.clone import QEMU
+from lab.guests.disks import copy_volume
+from lab.guests.drives import Drive
+from lab.guests.power import check_root_only
+from lab.guests.record import Guest, find_row, load
+from lab.guests.update import Change, change_guest
+from lab.routes import handles
+from lab.storage import definitions, names
+from lab.storage.definitions import storage_config
+from lab.storage.sizes import parse_size
+from lab.storage.volumes import Row, volumes
+
+if TYPE_CHECKING:
+    from lab.app import Lab
+    from lab.tasks import TaskLog
+
+_MOVE_OR_GIVE = "both 'storage' and 'target-vmid' missing, either needs to be set"
+_NOT_BOTH = "either set 'storage' or 'target-vmid', but not both"
+
+
+@handles("PUT", f"{QEMU}/resize")
+async def resize_disk(call: Call) -> str:
+    """Grow a disk, to a size or by one (`+1G`)."""
+    lab, params = call.lab, call.params
+    node, vmid = params["node"], int(params["vmid"])
+    check_root_only(call, "skiplock")
+
+    async def work(log: TaskLog) -> None:
+        async with lab.locks.guest(vmid):
+            guest = load(lab, vmid, node)
+            guest.check_digest(params.get("digest"))
+            if not params.get("skiplock"):
+                guest.check_lock()
+            _resize(guest, params["disk"], params["size"])
+
+    return await lab.tasks.start(call, node, "resize", str(vmid), work)
+
+
+def _resize(guest: Guest, key: str, wanted: str) -> None:
+    if key not in guest.config:
+        raise TaskError(f"disk '{key}' does not exist")
+    drive = drives.parse_drive(key, guest.config[key])
+    names.parse_volume_id(drive["file"])
+    if drives.is_cdrom(drive):
+        raise TaskError("you can't resize a cdrom")
+    rows = volumes(guest.lab)
+    row = rows.require(drive["file"], guest.node)
+    size = (parse_size(wanted.lstrip("+")) or 0) + (row["size"] if wanted[0] == "+" else 0)
+    if size < row["size"]:
+        raise TaskError("shrinking disks is not supported")
+    if size == row["size"]:
+        return
+    _check_writable(guest.lab, row, size)
+    rows.update(row, size=size)
+    drive["size"] = size
+    guest.config[key] = drives.print_drive(drive)
+    guest.save()
+
+
+def _check_writable(lab: Lab, row: Row, size: int) -> None:
+    """A base volume is read-only, which the host only finds when it tries."""
+    storage, name = names.parse_volume_id(row["volid"])
+    config = storage_config(lab, storage)
+    if not names.parse_name(config["type"], name).is_base:
+        return
+    path, kind = definitions.location(lab, row["volid"]), row["format"]
+    ahead = "'--preallocation=metadata' " if kind == "qcow2" else ""
+    command = f"/usr/bin/qemu-img resize {ahead}-f {kind} {path} {size}"
+    raise TaskError(f"command '{command}' failed: exit code 1")
+
+
+@handles("POST", f"{QEMU}/move_disk")
+async def move_disk(call: Call) -> str:
+    """Move a disk to another storage or format, or to another guest."""
+    params = call.params
+    storage, target = params.get("storage"), params.get("target-vmid")
+    if storage is not None and target is not None:
+        raise bad_parameters({"target-vmid": _NOT_BOTH, "storage": _NOT_BOTH})
+    if target is not None:
+        return await _give(call, int(target))
+    if storage is not None:
+        return await _move(call, storage)
+    raise bad_parameters({"storage": _MOVE_OR_GIVE, "target-vmid": _MOVE_OR_GIVE})
+
+
+async def _move(call: Call, storage: str) -> str:
+    lab, params = call.lab, call.params
+    node, vmid, key = params["node"], int(params["vmid"]), params["disk"]
+    _check_move(call, load(lab, vmid, node))
+
+    async def work(log: TaskLog) -> None:
+        async with lab.locks.guest(vmid):
+            guest = load(lab, vmid, node)
+            drive = _check_move(call, guest)
+            rows = volumes(lab)
+            old = rows.require(drive["file"], node)
+            log(f"copying volume '{old['volid']}' to target storage '{storage}'")
+            try:
+                new = copy_volume(guest, old, storage, params.get("format"))
+            except ApiError as error:
+                raise TaskError(f"storage migration failed: {error.message}") from error
+            if guest.template:
+                new = rows.make_base(new)
+            _attach_moved(guest, key, drive, new)
+            if params.get("delete"):
+                rows.free(old["volid"], node)
+            else:
+                drives.add_unused(guest.config, old["volid"])
+            guest.save()
+
+    return await lab.tasks.start(call, node, "qmmove", str(vmid), work)
+
+
+def _attach_moved(guest: Guest, key: str, drive: Drive, row: Row) -> None:
+    if drives.is_unused(key):
+        guest.config[key] = row["volid"]
+        return
+    kept = {name: value for name, value in drive.items() if name != "format"}
+    guest.config[key] = drives.print_drive(kept | {"file": row["volid"], "size": row["size"]})
+
+
+def _check_move(call: Call, guest: Guest) -> Drive:
+    lab, key, storage = call.lab, call.params["disk"], call.params["storage"]
+    guest.check_lock()
+    _check_same(call.params.get("digest"), guest)
+    if key not in guest.config:
+        raise failure(f"disk '{key}' does not exist")
+    drive = drives.parse_drive(key, guest.config[key])
+    if drives.is_cdrom(drive, without_cloud_init=True):
+        raise failure("you can't move a cdrom")
+    old, name = names.parse_volume_id(drive["file"])
+    now = names.parse_name(storage_config(lab, old)["type"], name).format
+    if old == storage and call.params.get("format") in (None, now):
+        raise failure("you can't move to the same storage with same format")
+    config = storage_config(lab, storage, guest.node)
+    if "images" not in definitions.contents(config):
+        raise bad_parameter("storage", f"storage '{storage}' does not support vm images")
+    return drive
+
+
+def _check_same(digest: str | None, guest: Guest) -> None:
+    if digest and digest != guest.digest:
+        raise failure("detected modified configuration - file changed by other user? Try again.")
+
+
+async def _give(call: Call, target: int) -> str:
+    lab, params = call.lab, call.params
+    node, vmid, key = params["node"], int(params["vmid"]), params["disk"]
+    slot = params.get("target-disk", key)
+    if target == vmid:
+        text = "must be different than source VMID to reassign disk"
+        raise bad_parameter("target-vmid", text)
+    _check_give(lab, node, (vmid, key), (target, slot))
+
+    async def work(log: TaskLog) -> None:
+        first, second = sorted((vmid, target))
+        async with lab.locks.guest(first), lab.locks.guest(second):
+            giver, taker = _check_give(lab, node, (vmid, key), (target, slot))
+            log(f"reassign disk '{key}' from VM '{vmid}' as '{slot}' to VM '{target}'")
+            await _hand_over(giver, key, taker, slot)
+
+    about = f"{vmid}-{key}>{target}-{slot}"
+    return await lab.tasks.start(call, node, "qmmove", about, work)
+
+
+def _check_give(
+    lab: Lab, node: str, source: tuple[int, str], target: tuple[int, str]
+) -> tuple[Guest, Guest]:
+    for (vmid, _), word in ((source, "VM"), (target, "target VM")):
+        if find_row(lab, vmid) is None:
+            raise failure(f"could not find {word} {vmid}")
+    giver, taker = load(lab, source[0], node), load(lab, target[0], node)
+    giver.check_lock()
+    taker.check_lock()
+    key, slot = source[1], target[1]
+    if giver.template or taker.template:
+        raise failure("Can't move disks from or to template VMs")
+    if key not in giver.config:
+        raise failure(f"Disk '{key}' for VM '{giver.vmid}' does not exist")
+    if slot in taker.config:
+        raise failure(f"Target disk key '{slot}' is already in use for VM '{taker.vmid}'")
+    drive = drives.parse_drive(key, giver.config[key])
+    if drives.is_cdrom(drive, without_cloud_init=True):
+        raise failure("CD drive contents can't be moved to another VM")
+    if names.split_volume_id(drive["file"]) is None:
+        raise failure(f"Volume '{drive['file']}' not managed by PVE")
+    if giver.running and not drives.is_unused(key):
+        text = "Cannot move disk to another VM while the source VM is running - detach first"
+        raise failure(text)
+    return giver, taker
+
+
+async def _hand_over(giver: Guest, key: str, taker: Guest, slot: str) -> None:
+    rows = volumes(giver.lab)
+    drive = drives.parse_drive(key, giver.config[key])
+    row = rows.require(drive["file"], giver.node)
+    drive["file"] = rows.hand_over(row, giver.node, taker.vmid)["volid"]
+    order = drives.boot_order(giver.config)
+    if key in order:
+        giver.config["boot"] = drives.print_boot_order([d for d in order if d != key])
+    del giver.config[key]
+    giver.save()
+    if drives.is_unused(slot):
+        taker.config[slot] = drive["file"]
+        taker.save()
+        return
+    await change_guest(taker, Change(values={slot: drives.print_drive(drive)}))

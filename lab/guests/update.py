@@ -1,0 +1,332 @@
+"""Change a guest's configuration: what was asked, checked in Proxmox VE's order, then applied."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import struct
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from lab.call import Call
+from lab.engines import engine_of
+from lab.errors import bad_parameter, bad_parameters, failure
+from lab.formats import parse_property_string, split_list
+from lab.guests import drives, nets, pending
+from lab.guests.machines import pinned_machine
+from lab.guests.disks import Allocation, check_drives, check_storages, resolve_cdrom
+from lab.guests.options import given_options, is_windows, option_exists
+from lab.guests.passwords import hash_password, is_hashed
+from lab.guests.record import Guest, load
+from lab.guests.tags import unique_tags
+from lab.routes import handles
+
+if TYPE_CHECKING:
+    from lab.app import Lab
+
+CONFIG = "/nodes/{node}/qemu/{vmid}/config"
+_MIN_SHARES, _MAX_SHARES = 1, 10_000
+
+
+@dataclass(slots=True, kw_only=True)
+class Change:
+    """One request to change a guest."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    delete: list[str] = field(default_factory=list)
+    revert: list[str] = field(default_factory=list)
+    force: bool = False
+    skip_lock: bool = False
+    digest: str | None = None
+
+
+def read_change(call: Call) -> Change:
+    """The change a call asks for, checked as far as that goes without the guest."""
+    params = call.params
+    if params.get("skiplock") and call.account != "root@pam":
+        raise bad_parameter("skiplock", "Only root may use this option.")
+    values = given_options(call)
+    check_ssh_keys(values)
+    if not values and not params.get("delete") and not params.get("revert"):
+        raise failure("no options specified")
+    resolve_cdrom(values)
+    change = Change(
+        values=values,
+        delete=_names(params.get("delete", "")),
+        revert=_names(params.get("revert", "")),
+        force=bool(params.get("force")),
+        skip_lock=bool(params.get("skiplock")),
+        digest=params.get("digest"),
+    )
+    _check_names(change)
+    check_drives(call.lab, values)
+    prepare(call.lab, values)
+    check_storages(call.lab, values)
+    return change
+
+
+def _names(text: str) -> list[str]:
+    return ["ide2" if name == "cdrom" else name for name in split_list(text)]
+
+
+def _check_names(change: Change) -> None:
+    for name in change.revert:
+        if not option_exists(name):
+            raise bad_parameter("revert", f"unknown option '{name}'")
+        if name in change.values:
+            text = f"you can't use '-{name}' and -revert {name}' at the same time"
+            raise bad_parameter("delete", text)
+    for name in change.delete:
+        if name in change.values:
+            text = f"you can't use '-{name}' and -delete {name}' at the same time"
+            raise bad_parameter("delete", text)
+        if name in change.revert:
+            text = f"you can't use '-delete {name}' and -revert {name}' at the same time"
+            raise bad_parameter("revert", text)
+        if not option_exists(name):
+            raise bad_parameter("delete", f"unknown option '{name}'")
+
+
+def check_ssh_keys(values: dict[str, Any]) -> None:
+    """500 when the keys, percent-encoded lines, are not all public SSH keys."""
+    if "sshkeys" not in values:
+        return
+    for line in unquote(values["sshkeys"]).splitlines():
+        if line.strip() and not line.lstrip().startswith("#") and not _is_ssh_key(line):
+            raise failure("SSH public key validation error")
+
+
+def _is_ssh_key(line: str) -> bool:
+    words = line.split()
+    for kind, blob in zip(words, words[1:], strict=False):
+        try:
+            raw = base64.b64decode(blob, validate=True)
+            (length,) = struct.unpack(">I", raw[:4])
+        except (binascii.Error, struct.error):
+            continue
+        if raw[4 : 4 + length] == kind.encode() and len(raw) > 4 + length:
+            return True
+    return False
+
+
+def prepare(lab: Lab, values: dict[str, Any]) -> None:
+    """Rewrite what Proxmox VE rewrites before it looks at the guest."""
+    prefix = nets.mac_prefix(lab)
+    for key in values:
+        if nets.is_net(key):
+            values[key] = nets.complete(values[key], prefix)
+    if values.get("vmgenid") == "1":
+        values["vmgenid"] = str(uuid.uuid4())
+    if "cpuunits" in values:
+        values["cpuunits"] = min(max(values["cpuunits"], _MIN_SHARES), _MAX_SHARES)
+
+
+def stored_tags(lab: Lab, text: str) -> str:
+    """Tags as the cluster's options want them kept."""
+    options = lab.store.get("option", "datacenter") or {}
+    return unique_tags(text, str(options.get("tag-style", "")))
+
+
+def stored_password(password: str, ostype: Any) -> str:
+    """The password as it is kept: a hash, except for Windows, which needs the text itself."""
+    return password if is_windows(ostype) or is_hashed(password) else hash_password(password)
+
+
+@handles("PUT", CONFIG)
+async def update_config(call: Call) -> None:
+    """Change options at once; what a running guest cannot take over waits."""
+    change = read_change(call)
+    vmid, node = call.params["vmid"], call.params["node"]
+    _check(load(call.lab, vmid, node), change)
+    async with call.lab.locks.guest(vmid):
+        await change_guest(load(call.lab, vmid, node), change)
+
+
+@handles("POST", CONFIG)
+async def update_config_in_task(call: Call) -> str:
+    """The same as a task."""
+    change = read_change(call)
+    vmid, node = call.params["vmid"], call.params["node"]
+    _check(load(call.lab, vmid, node), change)
+
+    async def work(log: Any) -> None:
+        async with call.lab.locks.guest(vmid):
+            await change_guest(load(call.lab, vmid, node), change)
+
+    return await call.lab.tasks.start(call, node, "qmconfig", str(vmid), work)
+
+
+@handles("PUT", "/nodes/{node}/qemu/{vmid}/unlink")
+async def unlink(call: Call) -> None:
+    """Detach or destroy disks: a configuration change that only deletes."""
+    change = Change(delete=_names(call.params["idlist"]), force=bool(call.params.get("force")))
+    _check_names(change)
+    vmid, node = call.params["vmid"], call.params["node"]
+    async with call.lab.locks.guest(vmid):
+        await change_guest(load(call.lab, vmid, node), change)
+
+
+def _check(guest: Guest, change: Change) -> None:
+    guest.check_digest(change.digest)
+    if not change.skip_lock:
+        guest.check_lock()
+    if "memory" in change.values or "balloon" in change.values:
+        _check_balloon(guest, change.values)
+
+
+def _check_balloon(guest: Guest, values: dict[str, Any]) -> None:
+    memory = values.get("memory") or guest.pending.get("memory") or guest.config.get("memory")
+    balloon = values.get("balloon", guest.pending.get("balloon") or guest.config.get("balloon"))
+    if balloon and balloon > memory_mib(memory):
+        raise failure("balloon value too large (must be smaller than assigned memory)")
+
+
+def memory_mib(value: Any) -> int:
+    """Memory of a guest in MiB; 512 when nothing is set."""
+    if value is None:
+        return 512
+    text = str(value)
+    return int(text) if text.isdigit() else int(
+        parse_property_string("pve-qm-memory", text)["current"]
+    )
+
+
+async def change_guest(guest: Guest, change: Change) -> None:
+    """Apply a change to a guest whose lock is held, and write it."""
+    _check(guest, change)
+    _revert(guest, change)
+    writer = _Writer(guest, change)
+    try:
+        writer.delete()
+        writer.set()
+        pending.clean(guest)
+    finally:
+        # What was written before a fault stays pending, as on a real host.
+        guest.save()
+    if not guest.pending and not guest.pending_delete:
+        return
+    done: frozenset[str] = frozenset()
+    if guest.running:
+        errors, done = pending.hotplug(guest, writer.changed)
+    else:
+        errors = pending.apply(guest)
+    guest.save()
+    if done:
+        await engine_of(guest.lab).reconfigure(guest, done)
+    if errors:
+        raise bad_parameters(errors)
+
+
+def _revert(guest: Guest, change: Change) -> None:
+    for key in change.revert:
+        if key in guest.config:
+            change.values[key] = guest.config[key]
+        elif key in guest.pending:
+            change.delete.append(key)
+
+
+class _Writer:
+    """Puts a change into the pending part of a guest's record."""
+
+    def __init__(self, guest: Guest, change: Change) -> None:
+        self._guest = guest
+        self._change = change
+        self._order = drives.boot_order(guest.config)
+        self.changed: set[str] = set()
+
+    def delete(self) -> None:
+        """Mark options for removal; what needs no device is removed at once."""
+        guest = self._guest
+        for key in self._change.delete:
+            value = guest.config.get(key, guest.pending.get(key))
+            if value is None:
+                continue
+            self.changed.add(key)
+            was_pending = guest.pending.pop(key, None)
+            if key in self._order:
+                self._boot([device for device in self._order if device != key])
+            self._delete_one(key, value, was_pending)
+
+    def _delete_one(self, key: str, value: Any, was_pending: Any) -> None:
+        guest = self._guest
+        if drives.is_unused(key):
+            drive = {"file": str(value)}
+            guest.check_protection(f"can't remove unused disk '{value}'")
+            pending.deallocate(guest, key, drive)
+            guest.config.pop(key, None)
+            return
+        if key == "tags":
+            guest.config.pop(key, None)
+            return
+        if drives.is_drive(key):
+            guest.check_protection(f"can't remove drive '{key}'")
+            if was_pending is not None:
+                pending.detach(guest, drives.parse_drive(key, was_pending))
+        guest.pending_delete[key] = int(self._change.force)
+
+    def _boot(self, devices: list[str]) -> None:
+        self._order = devices
+        self._guest.pending["boot"] = drives.print_boot_order(devices)
+        self.changed.add("boot")
+
+    def set(self) -> None:
+        """Put new values where they wait to be taken over."""
+        guest = self._guest
+        # A boot order comes last: it may name drives of the same request, and it must win over
+        # the order that grew by their CD drives.
+        for key in sorted(self._change.values, key=lambda key: (key == "boot", key)):
+            value = self._change.values[key]
+            self.changed.add(key)
+            if guest.pending.get(key) != value:
+                self._set_one(key, value)
+                guest.pending_delete.pop(key, None)
+
+    def _set_one(self, key: str, value: Any) -> None:
+        guest = self._guest
+        if drives.is_drive(key):
+            self._set_drive(key, value)
+        elif key == "tags":
+            guest.pending[key] = stored_tags(guest.lab, value)
+        elif key == "cipassword":
+            guest.config[key] = stored_password(value, guest.config.get("ostype"))
+        elif key == "boot":
+            guest.pending[key] = self._checked_order(value)
+        else:
+            if key == "ostype":
+                self._pin_machine(value)
+            guest.pending[key] = value
+
+    def _set_drive(self, key: str, value: str) -> None:
+        guest = self._guest
+        if key in guest.pending:
+            pending.detach(guest, drives.parse_drive(key, guest.pending[key]))
+        allocation = Allocation(guest)
+        guest.pending[key] = allocation.drive(key, value, {})
+        new = drives.parse_drive(key, value)
+        is_cd = drives.is_cdrom(new, without_cloud_init=True)
+        if self._order and is_cd and key not in self._order:
+            self._boot([*self._order, key])
+
+    def _checked_order(self, value: str) -> str:
+        order = parse_property_string("pve-qm-boot", value).get("order")
+        if not order:
+            return value
+        guest, devices = self._guest, re.split(r"[,;\s]+", order)
+        for device in devices:
+            exists = any(
+                device in values for values in (guest.config, guest.pending, self._change.values)
+            )
+            if not exists or device in self._change.delete:
+                raise failure(f"invalid bootorder: device '{device}' does not exist'")
+        return drives.print_boot_order(devices)
+
+    def _pin_machine(self, ostype: str) -> None:
+        guest = self._guest
+        set_too = "machine" in self._change.values or "machine" in guest.pending
+        if set_too or "machine" in self.changed:
+            return
+        if machine := pinned_machine(guest.config.get("machine"), ostype):
+            guest.pending["machine"] = machine

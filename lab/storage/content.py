@@ -1,0 +1,150 @@
+"""Volumes through the API: list, allocate, describe, delete."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING, Any
+
+from lab.call import Call
+from lab.errors import bad_parameter, failure
+from lab.routes import handles
+from lab.storage import definitions, names
+from lab.storage.definitions import storage_config
+from lab.storage.status import STORAGE
+from lab.storage.volumes import Row, volumes
+
+if TYPE_CHECKING:
+    from lab.tasks import TaskLog
+
+CONTENT = f"{STORAGE}/content"
+VOLUME = f"{CONTENT}/{{volume}}"
+KIB = 1024
+_EXTENSION = re.compile(r".*\.(raw|qcow2|vmdk)")
+_SIZE = re.compile(r"(\d+)([MG])?", re.ASCII)
+_UNITS = {None: KIB, "M": KIB**2, "G": KIB**3}
+
+
+@handles("GET", CONTENT)
+async def list_content(call: Call) -> list[dict[str, Any]]:
+    """The volumes of a storage; files whose name begins with a dot are not seen."""
+    lab, params = call.lab, call.params
+    storage, node, wanted = params["storage"], params["node"], params.get("content")
+    config = storage_config(lab, storage, node)
+    kinds = definitions.contents(config)
+    rows = []
+    for row in volumes(lab).listed(storage, node, content=wanted, vmid=params.get("vmid")):
+        name = names.parse_name(config["type"], row["volid"].partition(":")[2])
+        if row["content"] in kinds and not name.name.startswith("."):
+            rows.append(_listed(row, name))
+    return rows
+
+
+def _listed(row: Row, name: names.VolumeName) -> dict[str, Any]:
+    shown = {
+        "volid": row["volid"],
+        "content": row["content"],
+        "format": names.listed_format(name),
+        "size": row["size"],
+        "ctime": row["ctime"],
+    }
+    if row["content"] in ("images", "rootdir"):
+        base = row["base"]
+        shown |= {"vmid": row["vmid"], "used": row["used"], "parent": _parent(base)}
+    elif name.vmid is not None:
+        shown["vmid"] = name.vmid
+    return shown
+
+
+def _parent(base: str | None) -> str | None:
+    """The base of a linked clone as its file names it: relative to its own folder."""
+    if base is None:
+        return None
+    name = base.partition(":")[2]
+    return "../" + "/".join(name.split("/")[-2:]) if "/" in name else name
+
+
+@handles("POST", CONTENT)
+async def allocate_volume(call: Call) -> str:
+    """A new empty disk of a guest under a given name."""
+    params = call.params
+    found = _SIZE.fullmatch(params["size"])
+    if found is None:
+        raise bad_parameter("size", f"unable to parse size '{params['size']}'")
+    size = int(found[1]) * _UNITS[found[2]]
+    kind, file = params.get("format"), params["filename"]
+    if extension := _EXTENSION.fullmatch(file):
+        if kind not in (None, extension[1]):
+            text = f"different storage formats ({kind} != {extension[1]})"
+            raise bad_parameter("format", text)
+        kind = extension[1]
+    row = volumes(call.lab).allocate(
+        params["storage"], params["node"], params["vmid"], size=size, kind=kind, file=file
+    )
+    return str(row["volid"])
+
+
+def _volume_id(call: Call) -> str:
+    """The volume id of a call's path, which may leave out the storage."""
+    storage, volume = call.params["storage"], call.params["volume"]
+    if ":" not in volume:
+        return f"{storage}:{volume}"
+    name = names.split_volume_id(volume)
+    if name is None:
+        raise bad_parameter("volume", f"unable to parse volume ID '{volume}'\n")
+    if name[0] != storage:
+        raise bad_parameter("volume", f"storage ID mismatch ({name[0]} != {storage})\n")
+    return str(volume)
+
+
+@handles("GET", VOLUME)
+async def read_volume(call: Call) -> dict[str, Any]:
+    """Where a volume is and how large."""
+    volid = _volume_id(call)
+    path = definitions.location(call.lab, volid)
+    row = volumes(call.lab).get(volid, call.params["node"])
+    if row is None:
+        raise failure(f"volume_size_info on '{volid}' failed - no format")
+    shown = {"path": path, "size": row["size"], "used": row["used"], "format": row["format"]}
+    return shown | {key: row[key] for key in ("notes", "protected") if key in row}
+
+
+@handles("PUT", VOLUME)
+async def change_volume(call: Call) -> None:
+    """Notes and protection, which only backups have."""
+    volid = _volume_id(call)
+    rows, changes = volumes(call.lab), {}
+    row = rows.get(volid, call.params["node"])
+    storage, name = names.parse_volume_id(volid)
+    parsed = names.parse_name(storage_config(call.lab, storage)["type"], name)
+    for key, words in (("notes", "have notes"), ("protected", "be protected")):
+        if key in call.params:
+            if parsed.content != "backup" or row is None:
+                raise failure(f"only backups can {words}")
+            changes[key] = call.params[key]
+    if row is not None:
+        rows.update(row, **changes)
+
+
+@handles("DELETE", VOLUME)
+async def delete_volume(call: Call) -> str | None:
+    """Delete a volume as a task; with `delay`, null when the task is over within that time."""
+    lab, node, volid = call.lab, call.params["node"], _volume_id(call)
+    storage, name = names.parse_volume_id(volid)
+    parsed = names.parse_name(storage_config(lab, storage)["type"], name)
+    about = storage if parsed.vmid is None else f"{parsed.vmid}@{storage}"
+
+    async def work(log: TaskLog) -> None:
+        volumes(lab).free(volid, node)
+        log(f"Removed volume '{volid}'")
+
+    upid = await lab.tasks.start(call, node, "imgdel", about, work)
+    if delay := call.params.get("delay"):
+        try:
+            task = await asyncio.wait_for(lab.tasks.wait(upid), delay)
+        except TimeoutError:
+            return upid
+        if task["status"] == "OK":
+            return None
+        raise failure(task["status"])
+    return upid
