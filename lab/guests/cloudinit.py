@@ -31,8 +31,8 @@ async def read_cloud_init(call: Call) -> list[dict[str, Any]]:
     rows = [{"key": key, "pending": config[key]} for key in added if key in config]
     for key in CLOUD_INIT:
         if config.get(key) and key not in added:
-            old = {"value": changed[key], "pending": config[key]}
-            rows.append({"key": key} | (old if key in changed else {"value": config[key]}))
+            row = {"key": key, "value": changed.get(key, config[key])}
+            rows.append(row | ({"pending": config[key]} if key in changed else {}))
     rows += [{"key": key, "delete": 1} for key in changed if not config.get(key)]
     return rows
 

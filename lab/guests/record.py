@@ -10,13 +10,14 @@ to be destroyed with them), `unsynced` (cloud-init values as the guest's drive s
 from __future__ import annotations
 
 import hashlib
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from lab.errors import failure
-from lab.guests.drives import is_drive, parse_drive
+from lab.guests.drives import is_drive, is_unused, parse_drive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,13 +76,33 @@ class Guest:
             "pid": self.pid,
         }
 
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """What is changed inside is forgotten when it fails."""
+        before = dict(self.config), dict(self.pending), dict(self.pending_delete)
+        try:
+            yield
+        except BaseException:
+            self.config, self.pending, self.pending_delete = before
+            raise
+
     def save(self) -> None:
         """Write the copy; empty values are kept as one blank, as in a configuration file."""
+        self._forget_reattached()
         for values in (self.config, self.pending):
             for key, value in values.items():
                 if value == "":
                     values[key] = " "
         self.lab.store.put(KIND, str(self.vmid), self.row())
+
+    def _forget_reattached(self) -> None:
+        """A volume that is attached again is no longer unused."""
+        unused = [key for key in self.config if is_unused(key)]
+        if unused:
+            attached = {drive["file"] for _, drive in self.drives()}
+            for key in unused:
+                if self.config[key] in attached:
+                    del self.config[key]
 
     def remove(self) -> None:
         """Take the guest out of the cluster."""

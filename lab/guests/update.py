@@ -204,7 +204,7 @@ async def change_guest(guest: Guest, change: Change) -> None:
         writer.set()
         pending.clean(guest)
     finally:
-        # What was written before a fault stays pending, as on a real host.
+        # Options written before a fault stay pending, as on a real host.
         guest.save()
     if not guest.pending and not guest.pending_delete:
         return
@@ -245,10 +245,11 @@ class _Writer:
             if value is None:
                 continue
             self.changed.add(key)
-            was_pending = guest.pending.pop(key, None)
-            if key in self._order:
-                self._boot([device for device in self._order if device != key])
-            self._delete_one(key, value, was_pending)
+            with guest.whole():
+                was_pending = guest.pending.pop(key, None)
+                if key in self._order:
+                    self._boot([device for device in self._order if device != key])
+                self._delete_one(key, value, was_pending)
 
     def _delete_one(self, key: str, value: Any, was_pending: Any) -> None:
         guest = self._guest
@@ -281,8 +282,9 @@ class _Writer:
             value = self._change.values[key]
             self.changed.add(key)
             if guest.pending.get(key) != value:
-                self._set_one(key, value)
-                guest.pending_delete.pop(key, None)
+                with guest.whole():
+                    self._set_one(key, value)
+                    guest.pending_delete.pop(key, None)
 
     def _set_one(self, key: str, value: Any) -> None:
         guest = self._guest

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 CONTENT = f"{STORAGE}/content"
 VOLUME = f"{CONTENT}/{{volume}}"
 KIB = 1024
+_OWNERLESS = frozenset({"iso", "vztmpl", "snippets", "import"})
 _EXTENSION = re.compile(r".*\.(raw|qcow2|vmdk)")
 _SIZE = re.compile(r"(\d+)([MG])?", re.ASCII)
 _UNITS = {None: KIB, "M": KIB**2, "G": KIB**3}
@@ -31,11 +32,13 @@ async def list_content(call: Call) -> list[dict[str, Any]]:
     lab, params = call.lab, call.params
     storage, node, wanted = params["storage"], params["node"], params.get("content")
     config = storage_config(lab, storage, node)
-    kinds = definitions.contents(config)
+    kinds, vmid = definitions.contents(config), params.get("vmid")
     rows = []
-    for row in volumes(lab).listed(storage, node, content=wanted, vmid=params.get("vmid")):
+    for row in volumes(lab).listed(storage, node, content=wanted):
         name = names.parse_name(config["type"], row["volid"].partition(":")[2])
-        if row["content"] in kinds and not name.name.startswith("."):
+        hidden = row["content"] not in kinds or name.name.startswith(".")
+        # Files that belong to no guest are listed whichever guest was asked for.
+        if not hidden and (vmid is None or row["content"] in _OWNERLESS or name.vmid == vmid):
             rows.append(_listed(row, name))
     return rows
 

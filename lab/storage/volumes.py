@@ -240,18 +240,11 @@ class Volumes:
         self._forget(row)
         return self.put({**row, "node": node})
 
-    def listed(
-        self, storage: str, node: str, *, content: str | None = None, vmid: int | None = None
-    ) -> list[Row]:
+    def listed(self, storage: str, node: str, *, content: str | None = None) -> list[Row]:
         """The volumes of a storage as seen from a host."""
-        rows = (
-            self._by_guest.get(vmid, {}).values()
-            if vmid is not None
-            else (row for _, row in self._lab.store.items("volume"))
-        )
         return [
             row
-            for row in rows
+            for _, row in self._lab.store.items("volume")
             if row["storage"] == storage
             and row["node"] in (None, node)
             and (content is None or row["content"] == content)
