@@ -82,9 +82,7 @@ def storage_loads(site: Site, nodes: Sequence[Seated]) -> tuple[StorageLoad, ...
     )
 
 
-def totals(
-    clusters: int, hosts: Sequence[HostLoad], worst_loss: str | None
-) -> Totals:
+def totals(clusters: int, hosts: Sequence[HostLoad], worst_loss: str | None) -> Totals:
     """Demand against capacity of all hosts that are not drained."""
     working = [host for host in hosts if not host.drain]
     return Totals(

@@ -79,7 +79,7 @@ class GroupReader:
             if base is not None:
                 group = base.model_copy(update=fields)
             elif "image" in fields:
-                group = NodeGroup.model_construct(**fields)
+                group = NodeGroup(image=str(fields["image"])).model_copy(update=fields)
             else:
                 self._scope.problem(
                     (*path, name), f"the event has no group {name}, so its image is needed",
@@ -130,9 +130,7 @@ class GroupReader:
             )  # fmt: skip
         return written or image.disk_gib
 
-    def _group(
-        self, name: str, group: NodeGroup, path: Path, given: frozenset[str]
-    ) -> GroupSpec:
+    def _group(self, name: str, group: NodeGroup, path: Path, given: frozenset[str]) -> GroupSpec:
         silent = GroupReader(self._images, self._hosts, Findings().scope(lambda _: None))
         image_reader = self if "image" in given else silent
         disk_reader = self if {"image", "disk_gib"} & given else silent
@@ -169,9 +167,7 @@ class GroupReader:
                     )  # fmt: skip
                     break
 
-    def _check_numbers(
-        self, group: GroupSpec, groups: Sequence[GroupSpec], path: Path
-    ) -> None:
+    def _check_numbers(self, group: GroupSpec, groups: Sequence[GroupSpec], path: Path) -> None:
         if group.name == HEAD and group.count != 1:
             self._scope.problem(
                 (*path, "count"), "is not allowed: every cluster has one head",
@@ -191,9 +187,7 @@ class GroupReader:
         where = (*path, "firstNumber")
         span = f"nodes {group.first_number} to {group.last_number}"
         if group.last_number > LAST_INDEX:
-            self._scope.problem(
-                where, f"{span} of {group.name} end beyond {LAST_INDEX}", hint=free
-            )
+            self._scope.problem(where, f"{span} of {group.name} end beyond {LAST_INDEX}", hint=free)
         for other in others:
             if _collide(group, other) and not (other.own and _before(other, group, groups)):
                 self._scope.problem(

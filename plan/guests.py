@@ -15,7 +15,7 @@ from plan.records import Cluster, ClusterNetwork, Document, Guest, Interface, Lo
 from plan.roster import ClusterSpec, NodeSpec
 
 INSTRUCTOR = "instructor"
-"""Name of the instructors' node and its scope in labels; no cluster's name, which ends in digits."""
+"""Name of the instructors' node and its scope in labels; clusters' names end in digits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

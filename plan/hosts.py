@@ -28,9 +28,7 @@ class HostSpec:
 def unfold_hosts(site: Site) -> tuple[HostSpec, ...]:
     """All hosts of a site in declared order; a name that two rows declare appears twice."""
     over = site.overcommit
-    names = [
-        (row, name) for row, host in enumerate(site.hosts) for name in expand_hosts(host.name)
-    ]
+    names = [(row, name) for row, host in enumerate(site.hosts) for name in expand_hosts(host.name)]
     return tuple(
         HostSpec(
             name=name,

@@ -50,9 +50,7 @@ def image_specs(site: Site, hosts: Sequence[HostSpec]) -> Mapping[str, ImageSpec
     }
 
 
-def _image_spec(
-    name: str, image: Image, storage: Storage, hosts: Sequence[HostSpec]
-) -> ImageSpec:
+def _image_spec(name: str, image: Image, storage: Storage, hosts: Sequence[HostSpec]) -> ImageSpec:
     shared = is_shared(storage)
     return ImageSpec(
         name=name,

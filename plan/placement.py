@@ -126,9 +126,7 @@ def _place_pinned(placement: Placement, clusters: Sequence[ClusterSpec]) -> None
                 placement.room.take(node, node.pin)
 
 
-def _place_at_home(
-    placement: Placement, clusters: Sequence[ClusterSpec]
-) -> list[tuple[int, int]]:
+def _place_at_home(placement: Placement, clusters: Sequence[ClusterSpec]) -> list[tuple[int, int]]:
     """Put guests on their homes; returns (cluster, node) of those that cannot be there."""
     displaced: list[tuple[int, int]] = []
     room, usable = placement.room, placement.usable
@@ -166,8 +164,6 @@ def _place_displaced(
         cluster, places = clusters[position], placement.places[position]
         node = cluster.nodes[i]
         candidates = placement.candidates(cluster, node, [host for host in places if host >= 0])
-        host = next(
-            (each for each in candidates if placement.room.fits(node, each)), candidates[0]
-        )
+        host = next((each for each in candidates if placement.room.fits(node, each)), candidates[0])
         places[i] = host
         placement.room.take(node, host)

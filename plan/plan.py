@@ -1,11 +1,11 @@
 """Planning: an event on its site, or a site, becomes a plan. The stages, in order.
 
-    survey      hosts and images of the site, unfolded
-    roster      clusters and their nodes: names, indexes, seats
-    ranges      VLANs, VMIDs, subnets and addresses are enough
-    placement   a host for each node
-    capacity    need against have
-    guests      the records
+survey      hosts and images of the site, unfolded
+roster      clusters and their nodes: names, indexes, seats
+ranges      VLANs, VMIDs, subnets and addresses are enough
+placement   a host for each node
+capacity    need against have
+guests      the records
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def plan_event(stack: EventStack) -> EventPlan:
     findings.stop_if_any()
     seating = Seating(stack.site.site, looked.hosts, roster, instructor)
     seats = seating.seat(len(roster.clusters))
-    report_shortage(seating, seats, stack.site.name, scope)
+    report_shortage(seating, seats, stack.site, scope)
     findings.stop_if_any()
     lost = worst_loss(seats.placement, roster.clusters, seats.nodes)
     worst = looked.hosts[lost].name if lost is not None else None
@@ -151,9 +151,7 @@ def _own_group(stack: EventStack, cluster: ClusterSpec) -> SecurityGroup | None:
     if cluster.override is None or cluster.override.egress is None:
         return None
     ingress, dns = stack.event.network.ingress, stack.site.site.network.dns
-    return security_group(
-        stack.name, cluster.override.egress, ingress, dns, cluster=cluster.name
-    )
+    return security_group(stack.name, cluster.override.egress, ingress, dns, cluster=cluster.name)
 
 
 def _access(stack: str, title: str) -> Access:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+from event.model import Overcommit
+from event.stack import SiteStack
 from plan.capacity import exceeded, lacks, too_small
 from plan.findings import Scope
 from plan.hosts import MIB_PER_GIB
@@ -22,7 +24,7 @@ _RESOURCES: tuple[_Resource, ...] = (
 )
 
 
-def report_shortage(seating: Seating, seats: Seats, site: str, scope: Scope) -> None:
+def report_shortage(seating: Seating, seats: Seats, stack: SiteStack, scope: Scope) -> None:
     """Write down that hosts or shared storages of the site are too small, if they are."""
     short = [host for host in seats.hosts if lacks(host)]
     small = [load for load in seats.storages if load.have_gib is not None and too_small(load)]
@@ -31,18 +33,18 @@ def report_shortage(seating: Seating, seats: Seats, site: str, scope: Scope) -> 
     fitting = seating.most_that_fit()
     fewer = [f"write count: {fitting}"] if fitting else []
     if short:
-        _report_hosts(short, seats, fewer, site, scope)
+        _report_hosts(short, seats, fewer, stack, scope)
     for load in small:
         scope.problem(
             ("event", "clusters"),
-            f"the guests' disks do not fit on the storage {load.name} of {site}: "
+            f"the guests' disks do not fit on the storage {load.name} of {stack.name}: "
             f"need {_number(load.need_gib)} GiB, have {_number(load.have_gib or 0)} GiB",
             hint=_or([*fewer, "write smaller disks (diskGib)", "enlarge the storage"]),
         )
 
 
 def _report_hosts(
-    short: Sequence[HostLoad], seats: Seats, fewer: Sequence[str], site: str, scope: Scope
+    short: Sequence[HostLoad], seats: Seats, fewer: Sequence[str], stack: SiteStack, scope: Scope
 ) -> None:
     resources = [
         resource for resource in _RESOURCES if any(exceeded(resource[2](host)) for host in short)
@@ -53,10 +55,11 @@ def _report_hosts(
     if at := [host.name for host in short if host.name in pinned]:
         hints.append(f"take pins to {at[0]} out")
     hints.append("declare more hosts")
-    hints.append(f"promise more than they have ({_overcommit(short, resources)}) in stack {site}")
+    factors = _overcommit(short, resources, stack.site.overcommit)
+    hints.append(f"write overcommit: {{{factors}}} in the stack {stack.name}")
     scope.problem(
         ("event", "clusters"),
-        f"the guests do not fit on the hosts of {site}: not enough {names} "
+        f"the guests do not fit on the hosts of {stack.name}: not enough {names} "
         f"on {len(short)} of {len(seats.hosts)} hosts",
         hint=f"{_or(hints)}\n{table(short)}",
     )
@@ -76,7 +79,8 @@ def table(hosts: Sequence[HostLoad]) -> str:
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
-        "  " + "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+        "  "
+        + "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
     if len(ordered) > SHOWN_HOSTS:
@@ -101,13 +105,13 @@ def _ratio(load: Load) -> float:
     return load.need / load.have if load.have else math.inf if load.need else 0
 
 
-def _overcommit(short: Sequence[HostLoad], resources: Sequence[_Resource]) -> str:
-    """The factor by which the promises would have to grow, rounded up to tenths."""
-    factors = [
-        f"{name} × {math.ceil(max(_ratio(pick(host)) for host in short) * 10) / 10:g}"
+def _overcommit(short: Sequence[HostLoad], resources: Sequence[_Resource], now: Overcommit) -> str:
+    """Values of the site's overcommit that would do, rounded up to tenths."""
+    wanted = {
+        name: getattr(now, name) * max(_ratio(pick(host)) for host in short)
         for name, _, pick, _ in resources
-    ]
-    return "overcommit: " + ", ".join(factors)
+    }
+    return ", ".join(f"{name}: {math.ceil(value * 10) / 10:g}" for name, value in wanted.items())
 
 
 def _and(words: Sequence[str]) -> str:
