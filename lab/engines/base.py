@@ -40,7 +40,7 @@ class Engine(Protocol):
     async def start(self, guest: Guest, log: Log) -> None:
         """Boot a stopped guest."""
 
-    async def shutdown(self, guest: Guest, timeout_s: float, log: Log) -> bool:
+    async def shutdown(self, guest: Guest, timeout_s: float, log: Log, /) -> bool:
         """Ask a guest's operating system to power off; False when it did not within the time."""
 
     async def stop(self, guest: Guest, log: Log) -> None:
@@ -64,7 +64,7 @@ class Engine(Protocol):
     async def destroy(self, guest: Guest) -> None:
         """Remove what is kept of a stopped guest."""
 
-    async def agent(self, guest: Guest, command: str, arguments: dict[str, Any]) -> Any:
+    async def agent(self, guest: Guest, command: str, arguments: dict[str, Any], /) -> Any:
         """What the guest agent answers; None when no agent runs in the guest."""
 
     def figures(self, vmid: int, config: dict[str, Any]) -> Figures:

@@ -27,7 +27,7 @@ class NoEngine:
     async def start(self, guest: Guest, log: Log) -> None:
         """Nothing boots."""
 
-    async def shutdown(self, guest: Guest, timeout_s: float, log: Log) -> bool:
+    async def shutdown(self, guest: Guest, timeout_s: float, _log: Log) -> bool:
         """At once with an image on a disk, else never."""
         if _has_system(guest):
             return True
@@ -55,7 +55,7 @@ class NoEngine:
     async def destroy(self, guest: Guest) -> None:
         """The row is all there is."""
 
-    async def agent(self, guest: Guest, command: str, arguments: dict[str, Any]) -> Any:
+    async def agent(self, _guest: Guest, _command: str, _arguments: dict[str, Any]) -> Any:
         """No agent runs in a guest that does not run."""
         return None
 

@@ -217,7 +217,7 @@ async def make_template(call: Call) -> str:
     only = call.params.get("disk")
     _check_template(load(lab, vmid, node), only)
 
-    async def work(log: TaskLog) -> None:
+    async def work(_log: TaskLog) -> None:
         async with lab.locks.guest(vmid):
             guest = load(lab, vmid, node)
             _check_template(guest, only)

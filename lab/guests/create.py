@@ -94,5 +94,3 @@ def _configured(
     if "cipassword" in config:
         config["cipassword"] = stored_password(config["cipassword"], config.get("ostype"))
     return config
-
-

@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from lab.app import Lab
     from lab.guests.record import Guest
 
-_IMPORT_SYNTAX = (
-    "'import-from' requires special syntax - use <storage ID>:0,import-from=<source>"
-)
+_IMPORT_SYNTAX = "'import-from' requires special syntax - use <storage ID>:0,import-from=<source>"
 _ISO_AS_DISK = "explicit 'media=cdrom' is required for iso images"
 
 

@@ -54,9 +54,11 @@ def parse_drive(key: str, text: str) -> Drive:
 def _check_combination(key: str, drive: Drive) -> None:
     cdrom = drive.get("media") == "cdrom"
     wrong = (
-        (cdrom and (drive.get("snapshot") or drive.get("format") or key.startswith("virtio")))
-        or any(drive.get(f"{limit}_{way}") and drive.get(limit)
-               for limit in ("mbps", "iops") for way in ("rd", "wr"))
+        cdrom and (drive.get("snapshot") or drive.get("format") or key.startswith("virtio"))
+    ) or any(
+        drive.get(f"{limit}_{way}") and drive.get(limit)
+        for limit in ("mbps", "iops")
+        for way in ("rd", "wr")
     )
     if wrong:
         raise bad_parameter(key, "unable to parse drive options")

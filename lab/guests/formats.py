@@ -118,9 +118,7 @@ def _cpu(text: str) -> None:
     if kind.startswith("custom-"):
         raise ValueError(f"Custom cputype '{kind.removeprefix('custom-')}' not found")
     if kind not in cpu_models.MODELS:
-        raise ValueError(
-            f"Built-in cputype '{kind}' is not defined (missing 'custom-' prefix?)"
-        )
+        raise ValueError(f"Built-in cputype '{kind}' is not defined (missing 'custom-' prefix?)")
     flags = [flag[1:] for flag in cpu.get("flags", "").split(";") if flag]
     if not set(flags) <= set(cpu_models.GUEST_FLAGS):
         known = ", ".join(cpu_models.GUEST_FLAGS)

@@ -151,9 +151,7 @@ async def _migrate(guest: Guest, target: str, storages: StorageMap, log: TaskLog
     guest.save()
 
 
-def _move_volumes(
-    guest: Guest, target: str, storages: StorageMap, log: TaskLog
-) -> dict[str, str]:
+def _move_volumes(guest: Guest, target: str, storages: StorageMap, log: TaskLog) -> dict[str, str]:
     """Bring local volumes to the target; the drives whose storage changed."""
     lab, rows, changed = guest.lab, volumes(guest.lab), dict[str, str]()
     owned = list(guest.drives()) + [
@@ -163,7 +161,7 @@ def _move_volumes(
         row = rows.get(drive["file"], guest.node)
         if row is None or row["node"] is None:
             continue
-        wanted = storages.get(row["storage"], storages.get(_DEFAULT, row["storage"]))
+        wanted: str = storages.get(row["storage"]) or storages.get(_DEFAULT) or row["storage"]
         if row["content"] == "iso":
             _check_iso(lab, drive["file"], target)
             continue

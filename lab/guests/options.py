@@ -31,7 +31,7 @@ IMMEDIATE = frozenset(
      "protection", "shares", "startup", "tags", "vmstatestorage", *CLOUD_INIT}
 )  # fmt: skip
 HOTPLUG_DEFAULT = frozenset({"network", "disk", "usb"})
-PASSWORD_SHOWN = "**********"
+PASSWORD_SHOWN = "**********"  # noqa: S105 - what is shown instead of one
 _IPCONFIG = re.compile(r"ipconfig\d+")
 
 

@@ -252,4 +252,3 @@ def _record(guest: Guest, key: str, old: Any, new: Any) -> None:
     guest.unsynced["added"] = sorted(added)
     if not added:
         del guest.unsynced["added"]
-

@@ -23,9 +23,7 @@ STATUS = "/nodes/{node}/qemu/{vmid}/status"
 SHUTDOWN_TIMEOUT_S = 60
 
 
-async def _in_task(
-    call: Call, kind: str, act: Callable[[Guest, TaskLog], Awaitable[None]]
-) -> str:
+async def _in_task(call: Call, kind: str, act: Callable[[Guest, TaskLog], Awaitable[None]]) -> str:
     """Run `act` on the guest, its lock held, as a task."""
     lab, node, vmid = call.lab, call.params["node"], int(call.params["vmid"])
     check_root_only(call, "skiplock")
@@ -87,9 +85,9 @@ def _mark_running(guest: Guest) -> None:
 
 
 def _next_pid(lab: Lab) -> int:
-    number, _ = lab.cache.get("guest pid", (20_000, None))
-    lab.cache["guest pid"] = (number + 1, None)
-    return number + 1
+    number: int = lab.cache.get("guest pid", (20_000, None))[0] + 1
+    lab.cache["guest pid"] = (number, None)
+    return number
 
 
 def _check_devices(guest: Guest, log: TaskLog) -> None:
@@ -223,7 +221,7 @@ async def reset(call: Call) -> str:
     """Press the reset button: the machine goes on, its operating system starts anew."""
     _running(call)
 
-    async def act(guest: Guest, log: TaskLog) -> None:
+    async def act(guest: Guest, _log: TaskLog) -> None:
         _check_lock(guest, call)
         await engine_of(guest.lab).reset(guest)
 
@@ -237,7 +235,7 @@ async def suspend(call: Call) -> str:
     if call.params.get("todisk"):
         raise ApiError(501, "suspending to disk is not implemented")
 
-    async def act(guest: Guest, log: TaskLog) -> None:
+    async def act(guest: Guest, _log: TaskLog) -> None:
         _check_lock(guest, call)
         await engine_of(guest.lab).pause(guest)
         guest.qmp = "paused"
@@ -251,12 +249,10 @@ async def resume(call: Call) -> str:
     """Let a frozen guest go on."""
     _running(call)
 
-    async def act(guest: Guest, log: TaskLog) -> None:
+    async def act(guest: Guest, _log: TaskLog) -> None:
         _check_lock(guest, call)
         await engine_of(guest.lab).resume(guest)
         guest.qmp = "running"
         guest.save()
 
     return await _in_task(call, "qmresume", act)
-
-

@@ -12,7 +12,7 @@ from lab.formats import parse_property_string
 from lab.guests import drives
 from lab.guests.clone import QEMU
 from lab.guests.options import PASSWORD_SHOWN
-from lab.guests.record import KIND, Guest, load
+from lab.guests.record import KIND, load
 from lab.guests.update import memory_mib
 from lab.routes import handles
 
@@ -72,8 +72,7 @@ async def read_status(call: Call) -> Row:
     """Status and figures of one guest."""
     lab, vmid = call.lab, int(call.params["vmid"])
     guest = load(lab, vmid, call.params["node"])
-    status = status_row(lab, vmid, guest.row())
-    status["qmpstatus"] = guest.qmp if guest.running else "stopped"
+    status = full_status(lab, vmid, guest.row())
     status["ha"] = {"managed": 0}
     if vga := guest.config.get("vga"):
         values = parse_property_string("pve-qm-vga", str(vga))
@@ -82,12 +81,19 @@ async def read_status(call: Call) -> Row:
         status["clipboard"] = values.get("clipboard")
     if agent_enabled(guest.config):
         status["agent"] = 1
-    if guest.running:
-        nics = engine_of(lab).figures(vmid, guest.config).nics
-        if nics:
-            status["nics"] = {
-                name: {"netin": received, "netout": sent} for name, (received, sent) in nics.items()
-            }
+    return status
+
+
+def full_status(lab: Lab, vmid: int, row: Row) -> Row:
+    """The status with what only QEMU itself knows."""
+    status = status_row(lab, vmid, row)
+    running = row["status"] == "running"
+    status["qmpstatus"] = row["qmp"] if running else "stopped"
+    nics = engine_of(lab).figures(vmid, row["config"]).nics if running else {}
+    if nics:
+        status["nics"] = {
+            name: {"netin": received, "netout": sent} for name, (received, sent) in nics.items()
+        }
     return status
 
 
@@ -101,11 +107,8 @@ def agent_enabled(config: Row) -> bool:
 async def list_guests(call: Call) -> list[Row]:
     """The guests of a host that the caller may see."""
     lab, node = call.lab, call.params["node"]
-    rows = [
-        status_row(lab, int(vmid), row)
-        for vmid, row in lab.store.items(KIND)
-        if row["node"] == node
-    ]
+    show = full_status if call.params.get("full") else status_row
+    rows = [show(lab, int(vmid), row) for vmid, row in lab.store.items(KIND) if row["node"] == node]
     if call.is_root:
         return rows
     return [r for r in rows if lab.rights.has(call.user, f"/vms/{r['vmid']}", ["VM.Audit"])]
@@ -195,5 +198,3 @@ def resource_row(lab: Lab, vmid: int, row: Row) -> Row:
     }  # fmt: skip
     shown |= {key: status[key] for key in ("lock", "tags") if key in status}
     return shown
-
-

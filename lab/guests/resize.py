@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-
 from lab.call import Call
 from lab.errors import ApiError, TaskError, bad_parameter, bad_parameters, failure
 from lab.guests import drives
@@ -35,7 +34,7 @@ async def resize_disk(call: Call) -> str:
     node, vmid = params["node"], int(params["vmid"])
     check_root_only(call, "skiplock")
 
-    async def work(log: TaskLog) -> None:
+    async def work(_log: TaskLog) -> None:
         async with lab.locks.guest(vmid):
             guest = load(lab, vmid, node)
             guest.check_digest(params.get("digest"))

@@ -8,6 +8,7 @@ import re
 import struct
 import uuid
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -16,8 +17,8 @@ from lab.engines import engine_of
 from lab.errors import bad_parameter, bad_parameters, failure
 from lab.formats import parse_property_string, split_list
 from lab.guests import drives, nets, pending
-from lab.guests.machines import pinned_machine
 from lab.guests.disks import Allocation, check_drives, check_storages, resolve_cdrom
+from lab.guests.machines import pinned_machine
 from lab.guests.options import given_options, is_windows, option_exists
 from lab.guests.passwords import hash_password, is_hashed
 from lab.guests.record import Guest, load
@@ -26,6 +27,7 @@ from lab.routes import handles
 
 if TYPE_CHECKING:
     from lab.app import Lab
+    from lab.tasks import TaskLog
 
 CONFIG = "/nodes/{node}/qemu/{vmid}/config"
 _MIN_SHARES, _MAX_SHARES = 1, 10_000
@@ -101,7 +103,7 @@ def check_ssh_keys(values: dict[str, Any]) -> None:
 
 def _is_ssh_key(line: str) -> bool:
     words = line.split()
-    for kind, blob in zip(words, words[1:], strict=False):
+    for kind, blob in pairwise(words):
         try:
             raw = base64.b64decode(blob, validate=True)
             (length,) = struct.unpack(">I", raw[:4])
@@ -152,7 +154,7 @@ async def update_config_in_task(call: Call) -> str:
     vmid, node = call.params["vmid"], call.params["node"]
     _check(load(call.lab, vmid, node), change)
 
-    async def work(log: Any) -> None:
+    async def work(_log: TaskLog) -> None:
         async with call.lab.locks.guest(vmid):
             await change_guest(load(call.lab, vmid, node), change)
 
@@ -189,9 +191,9 @@ def memory_mib(value: Any) -> int:
     if value is None:
         return 512
     text = str(value)
-    return int(text) if text.isdigit() else int(
-        parse_property_string("pve-qm-memory", text)["current"]
-    )
+    if not text.isdigit():
+        text = parse_property_string("pve-qm-memory", text)["current"]
+    return int(text)
 
 
 async def change_guest(guest: Guest, change: Change) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import secrets
 from pathlib import Path
@@ -102,7 +103,7 @@ async def _download(call: Call, goal: files.Target, log: TaskLog) -> None:
             return
         await _fetch(call, spool)
         await asyncio.to_thread(files.verify, spool, algorithm, expected)
-        files.place(lab, params["node"], goal, spool, f"{goal.path}.tmp_dwnl.{call.lab.started:.0f}")
+        files.place(lab, params["node"], goal, spool, f"{goal.path}.tmp_dwnl.{os.getpid()}")
         log(f"download of '{params['url']}' to '{goal.path}' finished")
     finally:
         spool.unlink(missing_ok=True)

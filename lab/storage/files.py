@@ -40,7 +40,11 @@ def normalize(filename: str) -> str:
 def target(storage: str, config: Config, content: str, filename: str) -> Target:
     """The place of a file, its name checked for the kind of content."""
     name = normalize(filename)
-    patterns = {"iso": names.ISO, "vztmpl": names.CONTAINER_TEMPLATE, "import": names.UPLOADED_IMAGE}
+    patterns = {
+        "iso": names.ISO,
+        "vztmpl": names.CONTAINER_TEMPLATE,
+        "import": names.UPLOADED_IMAGE,
+    }
     if not patterns[content].fullmatch(name):
         words = "invalid filename or wrong extension" if content == "import" else (
             "wrong file extension")  # fmt: skip

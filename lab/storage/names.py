@@ -25,7 +25,9 @@ _VOLUME_ID = re.compile(r"([a-z][a-z0-9\-_.]*[a-z0-9]):(.+)", re.IGNORECASE)
 _IMAGE = re.compile(r"(base-)?[^/\s]+\.(raw|qcow2|vmdk|subvol)")
 _CLONED = re.compile(r"((\d+)/(\S+))/(\d+)/(\S+)")
 _DISK = re.compile(r"(\d+)/(\S+)")
-_BLOCK = re.compile(r"(?:((?:base|basevol)-\d+-[^\s/]+)/)?((?:(vm|base|subvol|basevol)-(\d+)-[^\s/]+))")
+_BLOCK = re.compile(
+    r"(?:((?:base|basevol)-\d+-[^\s/]+)/)?((?:(vm|base|subvol|basevol)-(\d+)-[^\s/]+))"
+)
 _DUMP = re.compile(r"vzdump-(?:openvz|lxc|qemu)-(\d+)-.+")
 
 

@@ -36,7 +36,7 @@ def _used(lab: Lab) -> dict[tuple[str, str | None], int]:
         sums: dict[tuple[str, str | None], int] = {}
         for _, row in lab.store.items("volume"):
             key = (row["volid"].partition(":")[0], row["node"])
-            sums[key] = sums.get(key, 0) + int(row.get("used", row["size"]))
+            sums[key] = sums.get(key, 0) + int(row["used"] if "used" in row else row["size"])
         cached = lab.cache["storage use"] = (generation, sums)
     used: dict[tuple[str, str | None], int] = cached[1]
     return used

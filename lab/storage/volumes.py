@@ -148,9 +148,7 @@ class Volumes:
         }
         number = next((n for n in range(MAX_DISKS) if n not in used), None)
         if number is None:
-            raise failure(
-                f"unable to allocate an image name for VM {vmid} in storage '{storage}'"
-            )
+            raise failure(f"unable to allocate an image name for VM {vmid} in storage '{storage}'")
         prefix = "subvol" if kind == "subvol" else "vm"
         suffix = f".{kind}" if definitions.has_path(config) else ""
         return f"{prefix}-{vmid}-disk-{number}{suffix}"
@@ -187,7 +185,8 @@ class Volumes:
     def clones(self, row: Row) -> list[Row]:
         """The linked clones of a base volume."""
         keys = self._clones.get(self._key(row["volid"], row["node"]), ())
-        return [row for key in keys if (row := self._lab.store.get("volume", key))]
+        found = (self._lab.store.get("volume", key) for key in keys)
+        return [clone for clone in found if clone is not None]
 
     def link(self, source: Row, node: str, vmid: int) -> Row:
         """A linked clone of a base volume for another guest."""
@@ -258,12 +257,18 @@ class Volumes:
 
 def _seeded(row: Row) -> Row:
     """What the row of a seed's image leaves out: an image that exists is not empty."""
-    return {"storage": row["volid"].partition(":")[0], "used": row["size"], "filled": True, "origin": None}
+    return {
+        "storage": row["volid"].partition(":")[0],
+        "used": row["size"],
+        "filled": True,
+        "origin": None,
+    }
 
 
 def volumes(lab: Lab) -> Volumes:
     """The lab's volumes; read again when rows were written by other code, such as the seed's."""
-    generation, found = lab.cache.get("volumes", (-1, None))
+    generation, cached = lab.cache.get("volumes", (-1, None))
+    found: Volumes | None = cached
     if found is None or generation != lab.store.generation_of("volume") - found.written:
         found = Volumes(lab)
         lab.cache["volumes"] = (lab.store.generation_of("volume"), found)
