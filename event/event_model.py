@@ -12,7 +12,19 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from event.base_model import Model
-from event.text import ClusterKey, Label, LinuxUser, Name, Prefix, SshPublicKey, Text
+from event.text import (
+    ClusterKey,
+    GroupName,
+    HostName,
+    ImageName,
+    Label,
+    LinuxUser,
+    NodeName,
+    Prefix,
+    SshPublicKey,
+    StackName,
+    Text,
+)
 from event.values import AddressRange, Cidr, Network, VlanRange, VmidRange
 
 
@@ -52,7 +64,7 @@ class NodeGroup(Model):
     """Alike nodes that every cluster has."""
 
     count: int = Field(default=1, ge=0, le=60, description="Nodes of this group in a cluster.")
-    image: Name = Field(description="Image of the site that the nodes are cloned from.")
+    image: ImageName = Field(description="Image of the site that the nodes are cloned from.")
     cores: int = Field(default=1, ge=1, le=512, description="Virtual CPUs of a node.")
     memory_mib: int = Field(
         default=512, ge=64, le=16_777_216, description="Memory of a node, in MiB."
@@ -66,7 +78,7 @@ class NodeGroup(Model):
     exposed: bool = Field(
         default=False, description="Whether the nodes have a leg on the exposed network."
     )
-    host: Name | None = Field(default=None, description="Host that the nodes are pinned to.")
+    host: HostName | None = Field(default=None, description="Host that the nodes are pinned to.")
     clone: Literal["linked", "full"] | None = Field(
         default=None, description="How nodes are cloned; the image's way if not given."
     )
@@ -85,14 +97,14 @@ class NodeGroupOverride(Model):
     """What differs in one cluster; a group that the event lacks needs `image` as well."""
 
     count: int | None = Field(default=None, ge=0, le=60, description="Nodes of this group.")
-    image: Name | None = Field(default=None, description="Image of the site.")
+    image: ImageName | None = Field(default=None, description="Image of the site.")
     cores: int | None = Field(default=None, ge=1, le=512, description="Virtual CPUs of a node.")
     memory_mib: int | None = Field(
         default=None, ge=64, le=16_777_216, description="Memory of a node, in MiB."
     )
     disk_gib: int | None = Field(default=None, ge=1, le=65536, description="Disk, in GiB.")
     exposed: bool | None = Field(default=None, description="Leg on the exposed network.")
-    host: Name | None = Field(default=None, description="Host that the nodes are pinned to.")
+    host: HostName | None = Field(default=None, description="Host that the nodes are pinned to.")
     clone: Literal["linked", "full"] | None = Field(default=None, description="How to clone.")
     first_number: int | None = Field(
         default=None, ge=1, le=99, description="Number of the group's first node."
@@ -103,10 +115,10 @@ class ClusterOverride(Model):
     """What differs in one cluster."""
 
     title: Label | None = Field(default=None, description="The group's name, for people.")
-    node_groups: dict[Name, NodeGroupOverride] = Field(
+    node_groups: dict[GroupName, NodeGroupOverride] = Field(
         default={}, max_length=20, description="Node groups that differ or are added."
     )
-    hosts: dict[Name, Name] = Field(
+    hosts: dict[NodeName, HostName] = Field(
         default={},
         max_length=99,
         description="Pins of single nodes, by node name: {n1: pve03}.",
@@ -119,11 +131,11 @@ class ClusterOverride(Model):
 class InstructorNode(Model):
     """The instructors' node: a leg on every cluster network."""
 
-    image: Name = Field(description="Image of the site.")
+    image: ImageName = Field(description="Image of the site.")
     cores: int = Field(default=2, ge=1, le=512, description="Virtual CPUs.")
     memory_mib: int = Field(default=1024, ge=64, le=16_777_216, description="Memory, in MiB.")
     disk_gib: int | None = Field(default=None, ge=1, le=65536, description="Disk, in GiB.")
-    host: Name | None = Field(default=None, description="Host that the node is pinned to.")
+    host: HostName | None = Field(default=None, description="Host that the node is pinned to.")
 
 
 class EventNetwork(Model):
@@ -172,9 +184,9 @@ class Event(Model):
     """An event: one tutorial, with its clusters, on one site."""
 
     title: Text = Field(default="", description="Name of the event for people.")
-    on: Name = Field(description="Stack name of the site that the event runs on.")
+    on: StackName = Field(description="Stack name of the site that the event runs on.")
     clusters: Clusters = Field(description="How many clusters.")
-    node_groups: dict[Name, NodeGroup] = Field(
+    node_groups: dict[GroupName, NodeGroup] = Field(
         min_length=1, max_length=20, description="Nodes of a cluster; one group is named head."
     )
     overrides: dict[ClusterKey, ClusterOverride] = Field(

@@ -23,6 +23,8 @@ def expand_hosts(pattern: str) -> tuple[str, ...]:
         return (_host_name(pattern),)
     folded = _FOLDED.fullmatch(pattern)
     if folded is None:
+        if pattern != pattern.lower():
+            raise RefusedError("has capital letters", f"write {pattern.lower()}")
         raise RefusedError("is no row of hosts", "write one bracket of numbers, e.g. pve[01-06,08]")
     before, ranges, after = folded.groups()
     names: list[str] = []
@@ -46,7 +48,8 @@ def _numbers(part: str) -> list[str]:
     first, last = match[1], match[2] or match[1]
     if len(first) > len(last) or (first.startswith("0") and len(first) != len(last)):
         raise RefusedError(
-            f"has a range {part} of unlike length", f"write {first}-{last.zfill(len(first))}"
+            f"has a range {part} of numbers of unlike length",
+            f"write {first.zfill(len(last))}-{last.zfill(len(first))}",
         )
     if int(first) > int(last):
         raise RefusedError(f"has a range {part} that runs backwards", f"write {last}-{first}")
@@ -60,7 +63,14 @@ def _host_name(name: str) -> str:
     if len(name) > 63:
         raise RefusedError(f"gives a name of {len(name)} characters", "write at most 63")
     if not _NAME.fullmatch(name):
-        raise RefusedError("is no host name" if name else "is empty")
+        if not name:
+            raise RefusedError("is empty")
+        short, dot, _ = name.partition(".")
+        if dot and _NAME.fullmatch(short):
+            raise RefusedError("has a domain", f"write {short}, as Proxmox VE names the host")
+        if _NAME.fullmatch(name.lower()):
+            raise RefusedError("has capital letters", f"write {name.lower()}")
+        raise RefusedError("is no host name")
     return name
 
 

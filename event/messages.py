@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from event.problems import Path, Problem, known_names, nearest, path_text, quoted, shown
 from event.rule import NOT_TEXT, REFUSED, RefusedError
+from event.scalars import TrapError
 from event.shape import Shape, keys_of, shape_at
 from event.source import Section
 from event.strict_yaml import Scalar
@@ -66,7 +68,7 @@ def _explained(
     match details["type"]:
         case "extra_forbidden":
             hint = known_names(str(path[-1]), _known(kind, path[:-1]), limit=30)
-            return _problem(section, path, "is no key that is known here", hint)
+            return _problem(section, path, "is not a known key", hint)
         case "missing":
             hint = f"write {shape.allowed}" if shape else ""
             return _problem(section, path, "is missing", hint)
@@ -74,10 +76,15 @@ def _explained(
             has = f"has more than {context['max_length']} entries"
             return _problem(section, path, has, f"write at most {context['max_length']}")
         case "too_short":
-            return _problem(section, path, "is empty", f"write at least {context['min_length']}")
+            hint = f"write at least {context['min_length']} entry" + (
+                f": {shape.item.allowed}" if shape and shape.item else ""
+            )
+            return _problem(section, path, "is empty", hint)
         case kind_of if kind_of == REFUSED:
             found = f"the name {quoted(value)}" if is_key else _shown(value, path, section)
-            return _problem(section, path, context["message"], context["hint"], found)
+            hint = context["hint"]
+            told = None if context["conceal"] else found
+            return _problem(section, path, context["message"], hint, told)
         case kind_of if kind_of == NOT_TEXT:
             return _not_text(value, path, shape, section)
     return _not_allowed(value, path, shape, section, wrong_type=details["type"] in _TYPES)
@@ -95,7 +102,7 @@ def _not_allowed(
     if value is None:
         return _problem(section, path, "has no value", hint)
     if isinstance(value, str) and wrong_type and not shape.choices:
-        hint += " without quotes" if _is_number_or_boolean(value) else ""
+        hint += ", without quotes" if _is_number_or_boolean(value) else ""
     if isinstance(value, str) and shape.choices and (near := nearest(value, shape.choices)):
         hint = f"did you mean {near}? Write {shape.allowed}"
     return _problem(section, path, "is not allowed", hint, _shown(value, path, section))
@@ -111,11 +118,38 @@ def _not_text(value: object, path: Path, shape: Shape | None, section: Section) 
         except RefusedError:
             pass
         else:
-            what = "a number" if not isinstance(value, bool) else "true or false"
-            is_value = f"{what}, {shown(value)}," if shown(value) != node.text else what
-            message = f"without quotes is {is_value} and not text"
+            what = "a truth value" if isinstance(value, bool) else "a number"
+            if what == "a number" and shown(value) != node.text:
+                what = f"the number {shown(value)}"
+            message = f"without quotes is {what}, not text"
             return _problem(section, path, message, f'write it in quotes: "{node.text}"', node.text)
     return _not_allowed(value, path, shape, section, wrong_type=True)
+
+
+def trapped(kind: type[BaseModel], section: Section) -> list[Problem]:
+    """Problems for the doubtful words of a section, each with what its field would take."""
+    return [
+        _problem(section, path[1:], trap.message, _untrapped(trap, shape_at(kind, path[1:])), found)
+        for path, trap in islice(section.traps.items(), EXPLAINED)
+        if (found := quoted(trap.word)[1:-1])
+    ]
+
+
+def _untrapped(trap: TrapError, shape: Shape | None) -> str:
+    """What to write instead of a doubtful word."""
+    in_quotes = f'"{trap.word}"'
+    if shape is None:
+        return f"write {trap.value} or {in_quotes}" if trap.value else f"write {in_quotes}"
+    if shape.rule is not None:
+        try:
+            shape.rule.parse(trap.word)
+        except RefusedError:
+            return f"write {shape.allowed}"
+        return f"write it in quotes: {in_quotes}"
+    is_truth = trap.value in {"true", "false"}
+    if trap.value is not None and shape.kind is not None and is_truth == (shape.kind is bool):
+        return f"write {trap.value}"
+    return f"write {shape.allowed}"
 
 
 def _shown(value: object, path: Path, section: Section) -> str:

@@ -119,7 +119,10 @@ def path_text(path: Path) -> str:
     for part in path:
         if isinstance(part, int):
             text += f"[{part}]"
-        elif part and all(character.isalnum() or character in "_-:" for character in part):
+        elif part and all(
+            character.isascii() and (character.isalnum() or character in "_-:")
+            for character in part
+        ):
             text += f".{part}" if text else part
         else:
             text += f"[{quoted(part)}]"

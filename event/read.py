@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from event.engine import sections_given, with_engine
-from event.messages import EXPLAINED, translate
+from event.messages import EXPLAINED, translate, trapped
 from event.model import Event, Lab, Site
 from event.problems import EventError, Problem, Where, known_names, path_text, quoted
 from event.references import Finding, event_findings, site_findings
@@ -151,12 +151,11 @@ def _site_stack(name: str, path: FilePath, source: Source, problems: list[Proble
 
 def _validated(kind: type[Kind], section: Section, problems: list[Problem]) -> Kind | None:
     """The model of a section's data; None, and more problems, if it is not allowed."""
-    traps = section.traps
-    problems += traps.values()
+    problems += trapped(kind, section)
     try:
         return kind.model_validate(section.data)
     except ValidationError as error:
-        told = {problem.path for problem in traps.values()}
+        told = {problem.path for problem in problems}
         problems += [each for each in translate(error, kind, section) if each.path not in told]
         return None
 

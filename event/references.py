@@ -35,10 +35,15 @@ def host_names(site: Site) -> tuple[str, ...]:
 def site_findings(site: Site, lab: Lab | None) -> Iterator[Finding]:
     """What a site names in vain, or twice."""
     yield from _hosts(site)
+    if site.network.bridge == site.network.exposed.bridge:
+        path: Path = ("site", "network", "bridge")
+        hint = "write a name that no host has in use, e.g. vmbr1"
+        message = "is the bridge of the exposed network, and this one is made by practicum"
+        yield Finding(path, quoted(site.network.bridge), message, hint)
     for name, image in site.images.items():
         yield from _image(site, name, image)
     for name, job in site.backups.items():
-        path: Path = ("site", "backups", name, "storage")
+        path = ("site", "backups", name, "storage")
         yield from _storage(site, path, job.storage, "backup")
     yield from _twice(("site", "users"), [user.name for user in site.users], "name")
     volumes = lab.volumes if lab else []
@@ -67,7 +72,10 @@ def _hosts(site: Site) -> Iterator[Finding]:
                 )
     if len(places) > MAX_HOSTS:
         yield Finding(
-            ("site", "hosts"), None, f"are {len(places)} hosts", f"declare at most {MAX_HOSTS}"
+            ("site", "hosts"),
+            f"{len(places)} hosts",
+            "are too many",
+            f"declare at most {MAX_HOSTS}",
         )
 
 
@@ -106,17 +114,16 @@ def _storage(
     storage = site.storages.get(name)
     found = quoted(written or name)
     if storage is None:
-        message = "is not a storage of the site" if written is None else f"is on no storage: {name}"
+        message = "is not a storage of the site"
+        if written is not None:
+            message = f"is on the storage {name}, which the site does not have"
         yield Finding(path, found, message, known_names(name, site.storages))
     elif content is not None and content not in storage.content:
-        having = _with_content(site, content)
-        hint = f"write one that holds it: {', '.join(having)}; or add" if having else "add"
-        yield Finding(
-            path,
-            found,
-            f"is {'on ' + name if written else 'a storage'} without the content {content}",
-            f"{hint} {content} to site.storages.{name}.content",
-        )
+        having = ", ".join(_with_content(site, content))
+        here = f"is on {name}, which" if written else ""
+        add = f"add {content} to site.storages.{name}.content"
+        hint = f"take one that does: {having}; or {add}" if having else add
+        yield Finding(path, found, f"{here} does not hold {content}".strip(), hint)
 
 
 def _with_content(site: Site, content: str) -> list[str]:
@@ -205,8 +212,7 @@ def _override(
         here = (*path, "nodeGroups", group)
         yield from offer.missing(here, change.image, change.host)
         if group not in event.node_groups and change.image is None:
-            near = known_names(group, event.node_groups)
-            hint = f"write the image of the new group, or name a group of the event: {near}"
+            hint = f"{known_names(group, event.node_groups)}; a new group needs its image"
             yield Finding(here, None, "is not a node group of this event", hint)
         counts[group] = change.count if change.count is not None else counts.get(group, 1)
     if not override.hosts:

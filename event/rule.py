@@ -10,19 +10,23 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 REFUSED = "refused"
-"""Error type of a text that a rule refuses; the context has `message` and `hint`."""
+"""Error type of a text that a rule refuses; the context has `message`, `hint`, `conceal`."""
 
 NOT_TEXT = "not_text"
 """Error type of a value that is no text at all."""
 
 
 class RefusedError(Exception):
-    """A text breaks a rule: what is the matter with it, and if it helps, what to write."""
+    """A text breaks a rule: what is the matter with it, and if it helps, what to write.
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    `conceal` keeps the text itself out of the message: it may hold a secret.
+    """
+
+    def __init__(self, message: str, hint: str = "", *, conceal: bool = False) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.conceal = conceal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +52,11 @@ class Rule:
         try:
             return self.parse(value)
         except RefusedError as refused:
-            context = {"message": refused.message, "hint": refused.hint or f"write {self.allowed}"}
+            context = {
+                "message": refused.message,
+                "hint": refused.hint or f"write {self.allowed}",
+                "conceal": refused.conceal,
+            }
             raise PydanticCustomError(REFUSED, "{message}; {hint}", context) from None
 
     def __get_pydantic_core_schema__(

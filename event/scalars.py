@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import re
 
-from event.problems import quoted
-
 MAX_DIGITS = 18
 """Digits of a number; more than any quantity in a stack file has."""
 
@@ -39,12 +37,17 @@ Value = str | int | float | bool | None
 
 
 class TrapError(Exception):
-    """An unquoted word that readers of YAML take differently: what it may be, what to write."""
+    """An unquoted word that readers of YAML take differently.
 
-    def __init__(self, message: str, hint: str) -> None:
+    `message` says what it may be; `value` is how to write the number or truth value that may have
+    been meant, None if there is none.
+    """
+
+    def __init__(self, word: str, message: str, value: str | None = None) -> None:
         super().__init__(message)
+        self.word = word
         self.message = message
-        self.hint = hint
+        self.value = value
 
 
 def resolve(word: str) -> Value:
@@ -61,84 +64,75 @@ def resolve(word: str) -> Value:
 def _text(word: str) -> str:
     for words, value in ((_TRUE_IN_1_1, "true"), (_FALSE_IN_1_1, "false")):
         if word in words:
-            raise TrapError(
-                f"without quotes is {value} to some readers of YAML and a word to others",
-                f'write {value} or "{word}"',
-            )
+            message = f"without quotes is {value} to some readers of YAML and a word to others"
+            raise TrapError(word, message, value)
     return word
 
 
 def _number(word: str) -> Value:
-    if len(word) > 64:
-        return word if not word.lstrip("+-").isdigit() else _too_long(word)
-    if _INTEGER.fullmatch(word):
-        return int(word) if len(word) <= MAX_DIGITS else _too_long(word)
+    if len(word) > 64 and not word.lstrip("+-").isdigit():
+        return word
+    if _INTEGER.fullmatch(word) and len(word) <= MAX_DIGITS:
+        return int(word)
     if _DECIMAL.fullmatch(word):
         return float(word)
-    for pattern, explain in _TRAPS:
+    for pattern, trap in _TRAPS:
         if pattern.fullmatch(word):
-            raise explain(word)
+            raise trap(word)
     return word
 
 
-def _too_long(word: str) -> Value:
-    raise TrapError(f"has {len(word)} digits", f"write a number of at most {MAX_DIGITS} digits")
+def _too_long(word: str) -> TrapError:
+    return TrapError(word, f"has {len(word)} digits")
 
 
 def _leading_zero(word: str) -> TrapError:
     digits = word.replace("_", "").lstrip("+-")
     decimal = str(int(digits))
     octal = str(int(digits, 8)) if set(digits) <= set("01234567") else "a word"
-    return TrapError(
-        f"without quotes is {octal} to some readers of YAML and {decimal} to others",
-        f'write {decimal} or "{word}"',
-    )
+    if octal == decimal:
+        return TrapError(word, f"without quotes is the number {decimal}", decimal)
+    message = f"without quotes is {octal} to some readers of YAML and {decimal} to others"
+    return TrapError(word, message, decimal)
 
 
 def _spaced(word: str) -> TrapError:
-    plain = word.replace("_", "")
-    return TrapError(
-        "without quotes is a number to some readers of YAML and a word to others",
-        f'write {plain} or "{word}"',
-    )
+    return TrapError(word, _NUMBER_OR_WORD, word.replace("_", ""))
 
 
 def _base_60(word: str) -> TrapError:
     total = 0
     for part in word.replace("_", "").partition(".")[0].lstrip("+-").split(":"):
         total = total * 60 + int(part)
-    return TrapError(
-        f"without quotes is the number {total} (base 60) to some readers of YAML",
-        f'write it in quotes: "{word}"',
-    )
+    return TrapError(word, f"without quotes is {total} to some readers of YAML (base 60)")
 
 
 def _base_n(word: str) -> TrapError:
-    return TrapError(
-        "without quotes is a number to some readers of YAML and a word to others",
-        f'write the number in decimal, or "{word}"',
-    )
+    digits = word.replace("_", "").lower()
+    try:
+        return TrapError(word, _NUMBER_OR_WORD, str(int(digits, 0)))
+    except ValueError:
+        return TrapError(word, _NUMBER_OR_WORD)
 
 
 def _exponent(word: str) -> TrapError:
-    return TrapError(
-        "without quotes is a number to some readers of YAML and a word to others",
-        f'write all digits of the number, or "{word}"',
-    )
+    number = float(word)
+    whole = abs(number) < 1e15 and number == int(number)
+    return TrapError(word, _NUMBER_OR_WORD, str(int(number)) if whole else None)
 
 
 def _no_number(word: str) -> TrapError:
-    return TrapError("is not a quantity", f'write a number, or "{word}"')
+    return TrapError(word, "is not a quantity")
 
 
 def _date(word: str) -> TrapError:
-    return TrapError(
-        "without quotes is a date to some readers of YAML and a word to others",
-        f"write it in quotes: {quoted(word)}",
-    )
+    return TrapError(word, "without quotes is a date to some readers of YAML and a word to others")
 
+
+_NUMBER_OR_WORD = "without quotes is a number to some readers of YAML and a word to others"
 
 _TRAPS = (
+    (_INTEGER, _too_long),
     (_LEADING_ZERO, _leading_zero),
     (_SPACED, _spaced),
     (_BASE_60, _base_60),

@@ -38,7 +38,11 @@ class Shape:
         if self.rule is not None:
             return self.rule.allowed
         if self.choices:
-            return f"one of {', '.join(self.choices)}" if self.choices[1:] else self.choices[0]
+            return (
+                f"one of {', '.join(self.choices)}"
+                if self.choices[1:]
+                else f"the only choice, {self.choices[0]}"
+            )
         if self.kind is bool:
             return "true or false"
         if self.kind in {int, float}:

@@ -15,8 +15,10 @@ from event.text import (
     Endpoint,
     FilePath,
     HostPattern,
+    ImageName,
     InterfaceName,
     Name,
+    Schedule,
     StorageId,
     Text,
     UserId,
@@ -170,7 +172,9 @@ class SiteUser(Model):
 class BackupJob(Model):
     """A regular backup of the site's guests."""
 
-    schedule: Text = Field(description="Calendar event as Proxmox VE writes it, e.g. sun 01:00.")
+    schedule: Schedule = Field(
+        description="Calendar event as Proxmox VE writes it, e.g. sun 01:00."
+    )
     storage: StorageId = Field(description="Storage of content `backup` that receives the backups.")
     keep: int = Field(default=2, ge=1, le=1000, description="Backups of each guest to keep.")
     mode: Literal["snapshot", "suspend", "stop"] = Field(
@@ -199,7 +203,7 @@ class Site(Model):
     storages: dict[StorageId, Storage] = Field(
         min_length=1, max_length=64, description="Storages of the site, by their id."
     )
-    images: dict[Name, Image] = Field(
+    images: dict[ImageName, Image] = Field(
         default={}, max_length=64, description="Images of the site, by their name."
     )
     network: SiteNetwork = Field(default=SiteNetwork(), description="Bridges, VLANs, addresses.")

@@ -12,7 +12,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from event.file_text import file_text
-from event.problems import EventError, Path, Problem, Where, known_names, nearest, path_text, quoted
+from event.problems import EventError, Path, Problem, Where, known_names, nearest, path_text
 from event.scalars import TrapError, resolve
 from event.strict_yaml import PROJECT, Mapping, Node, Sequence, compose
 
@@ -32,7 +32,7 @@ EXPLAINED = 100
 class Section:
     """One of our sections: its data, and, if it was read from a file, its nodes and places.
 
-    `traps` are the problems that were met on the way from nodes to data, by their path.
+    `traps` are the doubtful words that were met on the way from nodes to data, by their path.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Section:
     file: str
     node: Node | None = None
     line: int = 0
-    traps: dict[Path, Problem] = field(default_factory=dict)
+    traps: dict[Path, TrapError] = field(default_factory=dict)
 
     def locate(self, path: Path) -> Where | None:
         """Line of a path that starts with the section's name, or of the nearest thing above."""
@@ -130,31 +130,22 @@ def _stray_config(config: Mapping, file: str) -> Iterator[Problem]:
 
 
 def _section(name: str, node: Node, line: int, file: str) -> Section:
-    traps: dict[Path, Problem] = {}
+    traps: dict[Path, TrapError] = {}
 
-    def data(node: Node, path: Path, line: int) -> Any:
+    def data(node: Node, path: Path) -> Any:
         if isinstance(node, Mapping):
-            return {
-                key: data(value, (*path, key), node.lines[key])
-                for key, value in node.entries.items()
-            }
+            return {key: data(value, (*path, key)) for key, value in node.entries.items()}
         if isinstance(node, Sequence):
-            return [data(item, (*path, at), item.line) for at, item in enumerate(node.items)]
+            return [data(item, (*path, at)) for at, item in enumerate(node.items)]
         if not node.plain:
             return node.text
         try:
             return resolve(node.text)
         except TrapError as trap:
-            traps[path] = Problem(
-                where=Where(file=file, line=line),
-                path=path_text(path),
-                found=quoted(node.text)[1:-1],
-                message=trap.message,
-                hint=trap.hint,
-            )
+            traps[path] = trap
             return node.text
 
-    decoded = data(node, (name,), line)
+    decoded = data(node, (name,))
     return Section(name=name, data=decoded, file=file, node=node, line=line, traps=traps)
 
 

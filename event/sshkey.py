@@ -25,12 +25,15 @@ _COMMENT = re.compile(r"[A-Za-z0-9@._+:/ -]{0,200}")
 def parse_public_key(text: str) -> str:
     """The line itself, if it is one key of a known type whose inside says the same type."""
     if "PRIVATE KEY" in text:
-        raise RefusedError("is a private key", "write the public key, the line in the file *.pub")
+        hint = "write the public key, the line in the file *.pub, and make a new pair of keys"
+        raise RefusedError("is a private key", hint, conceal=True)
     if len(text) > 4000:
         raise RefusedError(f"has {len(text)} characters", "write one key")
     if "\n" in text or "\r" in text:
         raise RefusedError("has a line break", "write every key as an item of its own, on one line")
     kind, _, rest = text.partition(" ")
+    if kind not in KEY_TYPES and text.endswith(".pub"):
+        raise RefusedError("is the name of a file", "write the line that is in the file")
     if kind not in KEY_TYPES:
         raise RefusedError("does not start with a known key type", f"known: {', '.join(KEY_TYPES)}")
     key, _, comment = rest.partition(" ")

@@ -179,7 +179,7 @@ class _Composer:
         if node.plain and node.text == "<<":
             self.tell(line, path, "has a merge key <<", "write the keys out")
             return None
-        if node.plain and _is_ours(path) and (node.text in NO_WORDS or node.text[:1].isdigit()):
+        if node.plain and _is_ours(path) and node.text in NO_WORDS:
             self.tell(line, path, f"has the key {node.text}", f'write it in quotes: "{node.text}"')
             return None
         return node.text
@@ -187,7 +187,13 @@ class _Composer:
     def _alias(self, name: str, line: int, path: Path) -> Node:
         node = self._anchors.get(name)
         if node is None:
-            self.tell(line, path, f"the alias *{name} is inside what it stands for", "write it out")
+            message, hint = (
+                f"has the alias *{name}, which nothing above defines",
+                ("write the value itself, or quote a text that starts with *"),
+            )
+            if name in self._anchors:
+                message, hint = f"has the alias *{name} inside what it stands for", "write it out"
+            self.tell(line, path, message, hint)
             raise _StoppedError
         self._aliases += 1
         if self._aliases > MAX_ALIASES:
@@ -203,7 +209,7 @@ class _Composer:
                 line,
                 path[:4],
                 f"is more than {MAX_NODES} keys and values, aliases written out",
-                "write a smaller file",
+                "take the aliases out, or write a smaller file",
             )
             raise _StoppedError
 

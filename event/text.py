@@ -12,8 +12,10 @@ import unicodedata
 from collections.abc import Callable
 from typing import Annotated
 
+from event.characters import named_character
 from event.hosts import HOST_PATTERN
 from event.rule import RefusedError, Rule
+from event.schedule import SCHEDULE
 from event.sshkey import SSH_PUBLIC_KEY
 from event.weburl import ENDPOINT
 
@@ -37,9 +39,7 @@ def plain_line(text: str, *, limit: int, empty: bool) -> str:
         if unicodedata.category(character) in {"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"} and (
             character != "\u200d"  # joins emoji
         ):
-            raise RefusedError(
-                f"holds the invisible character U+{ord(character):04X}", "leave it out"
-            )
+            raise RefusedError(f"holds {named_character(character)}", "leave it out")
     if not unicodedata.is_normalized("NFC", text):
         raise RefusedError(
             "has accents as characters of their own (not in the normal form NFC)",
@@ -57,32 +57,66 @@ def _free_text(limit: int, *, empty: bool) -> Rule:
     )
 
 
-def _grammar(allowed: str, pattern: str, example: str, limit: int) -> Rule:
-    """A rule for texts of at most `limit` characters that match `pattern` wholly."""
+def _grammar(
+    allowed: str, pattern: str, example: str, limit: int, characters: str = "a-z0-9-"
+) -> Rule:
+    """A rule for texts of at most `limit` characters that match `pattern` wholly.
+
+    `characters` is the class of those that the pattern has anywhere.
+    """
     return Rule(
         allowed=f"{allowed}, e.g. {example}",
-        parse=_matching(re.compile(pattern), limit),
+        parse=_matching(re.compile(pattern), re.compile(f"[^{characters}]"), limit),
         example=example,
         pattern=f"^{pattern}$",
         max_length=limit,
     )
 
 
-def _matching(pattern: re.Pattern[str], limit: int) -> Callable[[str], str]:
+def _matching(
+    pattern: re.Pattern[str], foreign: re.Pattern[str], limit: int
+) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if not text:
             raise RefusedError("is empty")
         if len(text) > limit:
             raise RefusedError(f"has {len(text)} characters", f"write at most {limit}")
-        if not pattern.fullmatch(text):
-            raise RefusedError("is not allowed")
-        return text
+        if pattern.fullmatch(text):
+            return text
+        near = re.sub("[_. ]", "-", text.lower()).rstrip("-")
+        hint = f"write {near}" if pattern.fullmatch(near) and "--" not in near else ""
+        raise RefusedError(_flaw(text, pattern, foreign), hint)
 
     return parse
 
 
+def _flaw(text: str, pattern: re.Pattern[str], foreign: re.Pattern[str]) -> str:
+    """What keeps a text from matching a pattern of names."""
+    if pattern.fullmatch(text.lower()):
+        return "has capital letters"
+    if strange := foreign.search(text):
+        return f"holds {named_character(strange[0])}"
+    if text[0] in "-0123456789":
+        return f"starts with a {'hyphen' if text[0] == '-' else 'digit'}"
+    if text[-1] in "-0123456789":
+        return f"ends in a {'hyphen' if text[-1] == '-' else 'digit'}"
+    return "is not allowed"
+
+
+def _name(what: str, example: str) -> Rule:
+    """A rule for names of a kind of thing; all are host names without dots."""
+    allowed = f"{what}: lower-case letters, digits and hyphens, a letter first"
+    return _grammar(allowed, LABEL, example, 63)
+
+
+def _cluster_key(text: str) -> str:
+    if short := re.fullmatch(r"([a-z][a-z0-9-]*[a-z-]|[a-z])([0-9])", text):
+        raise RefusedError("has one digit", f"write {short[1]}0{short[2]}")
+    return _CLUSTER_KEY(text)
+
+
 def _login(text: str) -> str:
-    login: str = _matching(re.compile(r"[a-z_][a-z0-9_-]*"), 32)(text)
+    login = _LOGIN(text)
     if login in SYSTEM_LOGINS:
         raise RefusedError("is a login of the system itself", "write another name, e.g. student")
     return login
@@ -97,6 +131,9 @@ def _volume(text: str) -> str:
 
 
 def _file_path(text: str) -> str:
+    if re.fullmatch(r"\S+@\S+!\S+=\S+", text):
+        hint = "write the path of a file that holds it, and make a new token"
+        raise RefusedError("is a token itself, not a file", hint, conceal=True)
     plain_line(text, limit=1024, empty=False)
     if text.startswith("-"):
         raise RefusedError("starts with a hyphen", f"write ./{text}" if len(text) < 60 else "")
@@ -120,10 +157,32 @@ VOLUME = rf"[A-Za-z][A-Za-z0-9._-]*[A-Za-z0-9]:({_FILE_NAME}/)*{_FILE_NAME}"
 LABEL = r"[a-z]([a-z0-9-]*[a-z0-9])?"
 """A host name without dots (RFC 1123), in lower case and starting with a letter."""
 
-Name = Annotated[
+_CLUSTER_KEY = _matching(re.compile(r"[a-z][a-z0-9-]*[0-9]{2}"), re.compile("[^a-z0-9-]"), 24)
+_LOGIN = _matching(re.compile(r"[a-z_][a-z0-9_-]*"), re.compile("[^a-z0-9_-]"), 32)
+
+Name = Annotated[str, _name("a name", "debian-12")]
+StackName = Annotated[str, _name("the stack name of a site", "lab")]
+ImageName = Annotated[str, _name("the name of an image", "debian-12")]
+HostName = Annotated[str, _name("the name of a host", "pve03")]
+GroupName = Annotated[str, _name("the name of a node group", "compute")]
+NodeName = Annotated[str, _name("the name of a node in its cluster", "n1")]
+Prefix = Annotated[
     str,
     _grammar(
-        "lower-case letters, digits and hyphens, starting with a letter", LABEL, "debian-12", 63
+        "lower-case letters, digits and hyphens, a letter first and no digit last",
+        r"[a-z]([a-z0-9-]*[a-z-])?",
+        "c",
+        20,
+    ),
+]
+ClusterKey = Annotated[
+    str,
+    Rule(
+        allowed="the name of a cluster, prefix and number, e.g. c07",
+        parse=_cluster_key,
+        example="c07",
+        pattern=r"^[a-z][a-z0-9-]*[0-9]{2}$",
+        max_length=24,
     ),
 ]
 InterfaceName = Annotated[
@@ -133,19 +192,8 @@ InterfaceName = Annotated[
         r"[a-z][a-z0-9_]+(\.[0-9]{1,4})?",
         "vmbr1",
         15,
+        "a-z0-9_.",
     ),
-]
-Prefix = Annotated[
-    str,
-    _grammar(
-        "lower-case letters, digits and hyphens, starting with a letter, not ending in a digit",
-        r"[a-z]([a-z0-9-]*[a-z-])?",
-        "c",
-        20,
-    ),
-]
-ClusterKey = Annotated[
-    str, _grammar("the name of a cluster", r"[a-z][a-z0-9-]*[0-9]{2}", "c07", 24)
 ]
 StorageId = Annotated[
     str,
@@ -154,6 +202,7 @@ StorageId = Annotated[
         r"[A-Za-z][A-Za-z0-9._-]*[A-Za-z0-9]",
         "local-lvm",
         63,
+        "A-Za-z0-9._-",
     ),
 ]
 UserId = Annotated[
@@ -163,6 +212,7 @@ UserId = Annotated[
         r"[a-z0-9][a-z0-9._-]*",
         "instructor",
         60,
+        "a-z0-9._-",
     ),
 ]
 LinuxUser = Annotated[
@@ -194,6 +244,7 @@ FilePath = Annotated[
         max_length=1024,
     ),
 ]
+Schedule = Annotated[str, SCHEDULE]
 Text = Annotated[str, _free_text(200, empty=True)]
 Label = Annotated[str, _free_text(80, empty=False)]
 HostPattern = Annotated[str, HOST_PATTERN]

@@ -114,14 +114,16 @@ def parse_address(text: str) -> IPv4Address:
 
 def parse_cidr(text: str) -> IPv4Network:
     """A network `address/length` whose address is its first one."""
-    if not re.fullmatch(r"[^/]+/[0-9]{1,2}", text):
-        raise RefusedError("is IPv6" if ":" in text else "is no network with a prefix length")
+    if "/" not in text and ":" not in text:
+        raise RefusedError("has no prefix length")
     return parse_network(text)
 
 
 def parse_network(text: str) -> IPv4Network:
     """A network, or a single address."""
     address, slash, length = text.partition("/")
+    if ":" in text:
+        raise RefusedError("is IPv6, and clusters are numbered by IPv4")
     if slash and not (re.fullmatch(r"[0-9]{1,2}", length) and int(length) <= 32):
         raise RefusedError("has no prefix length from 0 to 32 after the slash")
     parse_address(address)
@@ -177,6 +179,8 @@ def _address_range(text: str) -> AddressRange:
 
 
 def _sha256(text: str) -> str:
+    if re.fullmatch(r"[0-9A-Fa-f]{64}", text) and text != text.lower():
+        raise RefusedError("has capital letters", "write it in lower case")
     if not re.fullmatch(r"[0-9a-f]{64}", text):
         raise RefusedError(f"is no SHA-256 checksum (it has {len(text)} characters)")
     return text
@@ -184,7 +188,7 @@ def _sha256(text: str) -> str:
 
 def _why_no_address(text: str) -> str:
     if ":" in text:
-        return "is IPv6"
+        return "is IPv6, and clusters are numbered by IPv4"
     if re.fullmatch(r"[0-9]+(\.[0-9]+){3}", text):
         numbers = text.split(".")
         if any(number != "0" and number.startswith("0") for number in numbers):

@@ -6,6 +6,7 @@ import re
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from urllib.parse import SplitResult, urlsplit
 
+from event.characters import named_character
 from event.rule import RefusedError, Rule
 
 MAX_LENGTH = 2048
@@ -19,9 +20,7 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._~:/?#\[\]@!&()*+,=%-]")
 
 def parse_endpoint(text: str) -> str:
     """`https://host:port`, without anything behind it."""
-    parts = _split(text)
-    if parts.scheme != "https":
-        raise RefusedError("does not start with https://")
+    parts = _split(text, ("https://",))
     if parts.path not in {"", "/"} or parts.query or parts.fragment:
         raise RefusedError("has more than a host and a port", f"write https://{parts.netloc}")
     if parts.path:
@@ -31,30 +30,32 @@ def parse_endpoint(text: str) -> str:
 
 def parse_web_url(text: str) -> str:
     """An http or https URL of a file, without a login in it."""
-    parts = _split(text)
-    if parts.scheme not in {"http", "https"}:
-        raise RefusedError("does not start with https:// or http://")
+    parts = _split(text, ("https://", "http://"))
     name = parts.path.rpartition("/")[2]
     if not name:
         raise RefusedError("names no file", "write the address of the file itself")
     return text
 
 
-def _split(text: str) -> SplitResult:
-    """The parts of a URL whose host is a host name or an address."""
+def _split(text: str, starts: tuple[str, ...]) -> SplitResult:
+    """The parts of a URL that starts as it may, and whose host is a host name or an address."""
     if len(text) > MAX_LENGTH:
         raise RefusedError(f"has {len(text)} characters", f"write at most {MAX_LENGTH}")
+    if "@" in text.partition("?")[0]:
+        raise RefusedError("has a login in it", "leave out what stands before the @", conceal=True)
     if unsafe := _UNSAFE.search(text):
-        raise RefusedError(f"holds the character U+{ord(unsafe[0]):04X}, which no URL has")
+        raise RefusedError(f"holds {named_character(unsafe[0])}, which no URL has")
+    if not text.startswith(starts):
+        raise RefusedError(f"does not start with {' or '.join(starts)}")
     try:
         parts = urlsplit(text)
         host, port = parts.hostname or "", parts.port
     except ValueError:
-        raise RefusedError("is no URL") from None
-    if parts.username is not None or parts.password is not None:
-        raise RefusedError("has a login in it", "leave out what stands before the @")
-    if not _is_host(host) or port == 0:
-        raise RefusedError("is no URL")
+        raise RefusedError("has no port from 1 to 65535 behind its host") from None
+    if not _is_host(host):
+        raise RefusedError("has no host name or address behind //")
+    if port == 0:
+        raise RefusedError("has no port from 1 to 65535 behind its host")
     return parts
 
 
