@@ -12,6 +12,7 @@ from pathlib import Path
 from . import golang, pins, places, progress
 from .problems import ToolchainError
 
+RETRY_S = 3.0
 _TRIES = 3
 _SHOWN_LINES = 6
 # What the Go command prints when nothing answers at all.
@@ -33,7 +34,6 @@ class Compiler:
     go: golang.Go
     cache: places.Cache
     progress: progress.Progress
-    retry_s: float = 3.0
 
     def environment(self) -> dict[str, str]:
         """The user's own (module proxy and all), made independent of their habits."""
@@ -120,7 +120,7 @@ class Compiler:
             if attempt == _TRIES or not (_PASSING.search(text) or _OFFLINE.search(text)):
                 raise explain(target, text, log)
             self.progress.say(f"{target.title}: a download failed, trying again ({attempt + 1})")
-            time.sleep(self.retry_s)
+            time.sleep(RETRY_S)
 
 
 def explain(target: pins.Target, text: str, log: Path) -> ToolchainError:

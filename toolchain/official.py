@@ -163,9 +163,10 @@ class Official:
         fresh.mkdir()
         with tarfile.open(file) as archive:
             for name in _WANTED:
-                content = archive.extractfile(f"pulumi/{name}")
+                member = next((one for one in archive if one.name == f"pulumi/{name}"), None)
+                content = archive.extractfile(member) if member else None
                 if content is None:
-                    raise tarfile.TarError(f"{file.name} has no pulumi/{name}")
+                    raise tarfile.TarError(f"{file.name} has no file pulumi/{name}")
                 with content, (fresh / name).open("wb") as output:
                     shutil.copyfileobj(content, output)
                 (fresh / name).chmod(0o755)
