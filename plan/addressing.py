@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
+from event.values import AddressRange
+
 BITS = 32
 
 PRIVATE_RANGES = tuple(
@@ -40,6 +42,11 @@ def instructor_address(network: IPv4Network) -> IPv4Interface:
 def exposed_address(first: IPv4Address, prefix: int, number: int) -> IPv4Interface:
     """Exposed address of cluster `number`'s head; 0 is the instructors' node's."""
     return IPv4Interface((int(first) + number, prefix))
+
+
+def usable(network: IPv4Network) -> AddressRange:
+    """Addresses that nodes may have: all but the first and the last. Needs a /30 or larger."""
+    return AddressRange(network.network_address + 1, network.broadcast_address - 1)
 
 
 def is_private(network: IPv4Network) -> bool:

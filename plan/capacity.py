@@ -75,7 +75,7 @@ def storage_loads(site: Site, nodes: Sequence[Seated]) -> tuple[StorageLoad, ...
             name=name,
             guests=count[name],
             need_gib=need[name],
-            have_gib=round(size * site.overcommit.disk, _DIGITS) if size is not None else None,
+            have_gib=round((size or 0) * site.overcommit.disk, _DIGITS),
         )
         for name in sorted(count)
         for size in (site.storages[name].size_gib,)
@@ -108,8 +108,8 @@ def lacks(host: HostLoad) -> bool:
 
 
 def too_small(storage: StorageLoad) -> bool:
-    """Whether a shared storage, if its size is known, is too small."""
-    return storage.have_gib is not None and storage.need_gib > storage.have_gib + ROUNDING
+    """Whether a shared storage is too small."""
+    return storage.need_gib > storage.have_gib + ROUNDING
 
 
 def _load(need: float, have: float) -> Load:

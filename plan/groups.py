@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from event.model import ClusterOverride, Event, NodeGroup, NodeGroupOverride
 from event.names import HEAD, node_names
-from event.problems import Path, known_names, quoted
-from plan.findings import Findings, Scope
+from event.problems import Path, quoted
+from plan.findings import Scope
 from plan.hosts import HostSpec
 from plan.images import ImageSpec
 from plan.numbers import LAST_INDEX
@@ -22,12 +22,12 @@ KNOWN_FIRST_NUMBERS = {"head": 1, "compute": 11, "storage": 61}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupSpec:
-    """A node group of one cluster. `image` is None after a problem with it."""
+    """A node group of one cluster."""
 
     name: str
     count: int
     first_number: int  # 0 if it is not known
-    image: ImageSpec | None
+    image: ImageSpec
     cores: int
     memory_mib: int
     disk_gib: int
@@ -41,9 +41,17 @@ class GroupSpec:
         """Index of the last node."""
         return self.first_number + self.count - 1
 
+    @property
+    def span(self) -> str:
+        """The indexes in words."""
+        return f"numbers {self.first_number} to {self.last_number}"
+
 
 class GroupReader:
-    """Turns written groups into `GroupSpec`s; problems go to its scope."""
+    """Turns written groups into `GroupSpec`s; problems go to its scope.
+
+    The reader of stack files has made sure that every image and host named is the site's.
+    """
 
     def __init__(
         self, images: Mapping[str, ImageSpec], hosts: Mapping[str, HostSpec], scope: Scope
@@ -76,54 +84,36 @@ class GroupReader:
         for name in dict.fromkeys([*event.node_groups, *override.node_groups]):
             base, own = event.node_groups.get(name), override.node_groups.get(name)
             fields = _given(own) if own else {}
-            if base is not None:
-                group = base.model_copy(update=fields)
-            elif "image" in fields:
-                group = NodeGroup(image=str(fields["image"])).model_copy(update=fields)
-            else:
-                self._scope.problem(
-                    (*path, name), f"the event has no group {name}, so its image is needed",
-                    hint="write image: …",
-                )  # fmt: skip
-                continue
+            if base is None:
+                base = NodeGroup(image=str(fields["image"]))
+            group = base.model_copy(update=fields) if fields else base
             groups.append(self._group(name, group, (*path, name), frozenset(fields)))
         self._check_together(groups, path)
         return groups
 
-    def pin(self, host: str, path: Path) -> int | None:
-        """Position of a host that guests are pinned to; None after a problem."""
-        spec = self._hosts.get(host)
-        if spec is None:
-            self._scope.problem(
-                path, "is no host of the site", found=quoted(host),
-                hint=known_names(host, self._hosts),
-            )  # fmt: skip
-            return None
-        if spec.drain:
+    def image(self, name: str) -> ImageSpec:
+        """The image of that name."""
+        return self._images[name]
+
+    def pin(self, name: str, path: Path, *, report: bool = True) -> int | None:
+        """Position of the host that guests are pinned to; None if none can be on it."""
+        host = self._hosts[name]
+        if not host.drain:
+            return host.position
+        if report:
             others = [other.name for other in self._hosts.values() if not other.drain]
             self._scope.problem(
-                path, "is drained, so no guest can be pinned to it", found=quoted(host),
+                path, "is drained, so no guest can be pinned to it", found=quoted(name),
                 hint=f"write another host, e.g. {others[0]}, or take the pin out" if others
                 else "take the pin out",
             )  # fmt: skip
-            return None
-        return spec.position
+        return None
 
-    def image(self, name: str, path: Path) -> ImageSpec | None:
-        """The image of that name; None after a problem."""
-        image = self._images.get(name)
-        if image is None:
-            self._scope.problem(
-                path, "is no image of the site", found=quoted(name),
-                hint=known_names(name, self._images),
-            )  # fmt: skip
-        return image
-
-    def disk(self, written: int | None, image: ImageSpec | None, path: Path) -> int:
+    def disk(
+        self, written: int | None, image: ImageSpec, path: Path, *, report: bool = True
+    ) -> int:
         """Size of a node's disk in GiB: as written, else the image's; never below it."""
-        if image is None:
-            return written or 1
-        if written is not None and written < image.disk_gib:
+        if report and written is not None and written < image.disk_gib:
             self._scope.problem(
                 path, f"is smaller than the disk of {image.name}", found=str(written),
                 hint=f"write {image.disk_gib} or more",
@@ -131,30 +121,33 @@ class GroupReader:
         return written or image.disk_gib
 
     def _group(self, name: str, group: NodeGroup, path: Path, given: frozenset[str]) -> GroupSpec:
-        silent = GroupReader(self._images, self._hosts, Findings().scope(lambda _: None))
-        image_reader = self if "image" in given else silent
-        disk_reader = self if {"image", "disk_gib"} & given else silent
-        pin_reader = self if "host" in given else silent
-        image = image_reader.image(group.image, (*path, "image"))
-        first = group.first_number or KNOWN_FIRST_NUMBERS.get(name, 0)
+        """The group with its defaults; `given` are the fields that are written at `path`."""
+        image = self.image(group.image)
+        sized = bool(given & {"image", "disk_gib"})
         return GroupSpec(
             name=name,
             count=group.count,
-            first_number=first,
+            first_number=group.first_number or KNOWN_FIRST_NUMBERS.get(name, 0),
             image=image,
             cores=group.cores,
             memory_mib=group.memory_mib,
-            disk_gib=disk_reader.disk(group.disk_gib, image, (*path, "diskGib")),
+            disk_gib=self.disk(group.disk_gib, image, (*path, "diskGib"), report=sized),
             exposed=group.exposed,
-            clone=group.clone or (image.clone if image else "linked"),
-            pin=pin_reader.pin(group.host, (*path, "host")) if group.host else None,
+            clone=group.clone or image.clone,
+            pin=(
+                self.pin(group.host, (*path, "host"), report="host" in given)
+                if group.host
+                else None
+            ),
             own=bool(given),
         )
 
     def _check_together(self, groups: Sequence[GroupSpec], path: Path) -> None:
         """Numbers and names that the groups of one cluster may not share."""
         for group in groups:
-            if group.own:
+            if group.own and group.name == HEAD:
+                self._check_head(group, (*path, HEAD))
+            elif group.own and group.count:
                 self._check_numbers(group, groups, (*path, group.name))
         seen: dict[str, GroupSpec] = {}
         for group in groups:
@@ -167,15 +160,24 @@ class GroupReader:
                     )  # fmt: skip
                     break
 
-    def _check_numbers(self, group: GroupSpec, groups: Sequence[GroupSpec], path: Path) -> None:
-        if group.name == HEAD and group.count != 1:
+    def _check_head(self, head: GroupSpec, path: Path) -> None:
+        if head.count != 1:
             self._scope.problem(
                 (*path, "count"), "is not allowed: every cluster has one head",
-                found=str(group.count), hint="write 1",
+                found=str(head.count), hint="write 1",
             )  # fmt: skip
-            return
-        if group.count == 0:
-            return
+        if not head.exposed:
+            self._scope.problem(
+                (*path, "exposed"), "the head is not on the exposed network, so nobody could "
+                "reach the cluster", hint="write exposed: true",
+            )  # fmt: skip
+        if head.first_number != KNOWN_FIRST_NUMBERS[HEAD]:
+            self._scope.problem(
+                (*path, "firstNumber"), "is not allowed: the head is node 1 of its cluster",
+                found=str(head.first_number), hint="write 1, or take it out",
+            )  # fmt: skip
+
+    def _check_numbers(self, group: GroupSpec, groups: Sequence[GroupSpec], path: Path) -> None:
         others = [other for other in groups if other.name != group.name and other.first_number]
         free = _first_number_hint(group.count, others)
         if not group.first_number:
@@ -185,14 +187,16 @@ class GroupReader:
             )  # fmt: skip
             return
         where = (*path, "firstNumber")
-        span = f"nodes {group.first_number} to {group.last_number}"
         if group.last_number > LAST_INDEX:
-            self._scope.problem(where, f"{span} of {group.name} end beyond {LAST_INDEX}", hint=free)
+            self._scope.problem(
+                where, f"{group.span} of {group.name} end beyond {LAST_INDEX}", hint=free
+            )
         for other in others:
-            if _collide(group, other) and not (other.own and _before(other, group, groups)):
+            later = groups.index(group) > groups.index(other)
+            if _collide(group, other) and (later or not other.own):
                 self._scope.problem(
-                    where, f"{span} of {group.name} collide with nodes {other.first_number} to "
-                    f"{other.last_number} of {other.name}", hint=free,
+                    where, f"{group.span} of {group.name} collide with {other.span} of "
+                    f"{other.name}", hint=free,
                 )  # fmt: skip
 
 
@@ -211,10 +215,6 @@ def _collide(group: GroupSpec, other: GroupSpec) -> bool:
         and group.first_number <= other.last_number
         and other.first_number <= group.last_number
     )
-
-
-def _before(group: GroupSpec, other: GroupSpec, groups: Sequence[GroupSpec]) -> bool:
-    return groups.index(group) > groups.index(other)
 
 
 def _first_number_hint(count: int, others: Sequence[GroupSpec]) -> str:

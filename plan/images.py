@@ -42,11 +42,10 @@ def is_shared(storage: Storage) -> bool:
 
 
 def image_specs(site: Site, hosts: Sequence[HostSpec]) -> Mapping[str, ImageSpec]:
-    """The images whose storage is declared, by name; the others are the site's problem."""
+    """The images of a site, by name."""
     return {
         name: _image_spec(name, image, site.storages[image.storage], hosts)
         for name, image in site.images.items()
-        if image.storage in site.storages
     }
 
 

@@ -28,7 +28,7 @@ from plan.ranges import check_ranges
 from plan.records import Access, EventPlan, SecurityGroup
 from plan.roster import ClusterSpec, NodeSpec, Roster, call_roster
 from plan.seating import Seating, Seats
-from plan.shortage import report_shortage
+from plan.shortage import stop_if_short
 from plan.site import plan_site
 from plan.survey import SiteSurvey, api, survey
 
@@ -66,11 +66,10 @@ def plan_event(stack: EventStack) -> EventPlan:
     findings.stop_if_any()
     seating = Seating(stack.site.site, looked.hosts, roster, instructor)
     seats = seating.seat(len(roster.clusters))
-    report_shortage(seating, seats, stack.site, scope)
-    findings.stop_if_any()
+    stop_if_short(seating, seats, stack)
     lost = worst_loss(seats.placement, roster.clusters, seats.nodes)
     worst = looked.hosts[lost].name if lost is not None else None
-    _warn(event, roster, seats, worst, scope)
+    _warn(roster, seats, worst, scope)
     return _event_plan(stack, looked, roster, instructor, seats, worst, findings)
 
 
@@ -117,14 +116,12 @@ def _event_plan(
     )
 
 
-def _instructor(written: InstructorNode, reader: GroupReader) -> NodeSpec | None:
-    """The instructors' node; None after a problem."""
+def _instructor(written: InstructorNode, reader: GroupReader) -> NodeSpec:
+    """The instructors' node."""
     path: Path = ("event", "instructor")
-    image = reader.image(written.image, (*path, "image"))
+    image = reader.image(written.image)
     disk = reader.disk(written.disk_gib, image, (*path, "diskGib"))
     pin = reader.pin(written.host, (*path, "host")) if written.host else None
-    if image is None:
-        return None
     return NodeSpec(
         name=INSTRUCTOR,
         index=INSTRUCTOR_INDEX,
@@ -180,15 +177,8 @@ def _check_usable(hosts: Sequence[HostSpec], scope: Scope) -> None:
         )  # fmt: skip
 
 
-def _warn(event: Event, roster: Roster, seats: Seats, worst: str | None, scope: Scope) -> None:
+def _warn(roster: Roster, seats: Seats, worst: str | None, scope: Scope) -> None:
     """What the plan allows, but the organiser should know of."""
-    if not event.node_groups["head"].exposed:
-        scope.warn(
-            ("event", "nodeGroups", "head"), "heads are not exposed: participants can reach them "
-            "only through the instructors' node or the console", hint="write exposed: true",
-        )  # fmt: skip
-    if event.network.exposed_addresses and not event.node_groups["head"].exposed:
-        scope.warn(("event", "network", "exposedAddresses"), "is used by no head")
     if seats.placement.crowded:
         names = [roster.clusters[place].name for place in seats.placement.crowded]
         scope.warn(

@@ -23,7 +23,7 @@ def check_ranges(event: Event, site: Site, scope: Scope) -> None:
 def _check_vlans(event: Event, site: Site, scope: Scope) -> None:
     path: Path = ("event", "network", "vlans")
     vlans, count = event.network.vlans, event.clusters.count
-    allowed, exposed = site.network.vlans, site.network.exposed
+    allowed = site.network.vlans
     needed_last = numbers.vlan(vlans.first, count)
     if vlans.last < needed_last:
         scope.problem(
@@ -36,11 +36,6 @@ def _check_vlans(event: Event, site: Site, scope: Scope) -> None:
         scope.problem(
             path, f"is not within the site's VLANs {allowed}", found=str(vlans), hint=room
         )
-    if exposed.vlan in vlans and exposed.bridge == site.network.bridge:
-        scope.problem(
-            path, f"holds VLAN {exposed.vlan} of the exposed network, on the same bridge",
-            found=str(vlans), hint="write VLANs without it",
-        )  # fmt: skip
 
 
 def _check_vmids(event: Event, site: Site, scope: Scope) -> None:
@@ -110,7 +105,7 @@ def _check_exposed(event: Event, site: Site, addresses: AddressRange, scope: Sco
             "out: DHCP is used then",
         )  # fmt: skip
         return
-    inside = AddressRange(exposed.subnet[1], exposed.subnet[-2])
+    inside = addressing.usable(exposed.subnet)
     if addresses.first not in inside or addresses.last not in inside:
         scope.problem(
             path, f"is not within the addresses {inside} of the site's exposed network",

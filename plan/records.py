@@ -176,12 +176,12 @@ class HostLoad:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StorageLoad:
-    """What an event asks of a storage that all hosts share; None if its size is not known."""
+    """What an event asks of a storage that all hosts share."""
 
     name: str
     guests: int
     need_gib: float
-    have_gib: float | None
+    have_gib: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

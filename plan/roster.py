@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from event.model import ClusterOverride, Event
 from event.names import cluster_name, node_names
-from event.problems import Path, known_names, quoted
+from event.problems import Path
 from plan.findings import Scope
 from plan.groups import GroupReader, GroupSpec
 from plan.images import ImageSpec
@@ -67,52 +67,33 @@ def call_roster(event: Event, reader: GroupReader, scope: Scope) -> Roster:
     After a problem the roster may lack nodes, but never numbers or names others.
     """
     base = reader.base(event)
+    retired = frozenset(event.clusters.retire)
     plain = _nodes(base, base)
     clusters = [
         ClusterSpec(
             number=number,
             name=name,
             title=(override.title or "") if override else "",
-            nodes=_overridden(event, name, base, reader, scope) if override else plain,
+            nodes=_overridden(event, name, base, reader) if override else plain,
             override=override,
         )
-        for number in _numbers(event, scope)
+        for number in range(1, event.clusters.count + 1)
+        if number not in retired
         for name in (cluster_name(event.clusters.prefix, number),)
         for override in (event.overrides.get(name),)
     ]
-    _check_overrides(event, scope)
     _check_names(clusters, scope)
     return Roster(clusters=tuple(clusters), base_size=max(1, len(plain)))
 
 
-def _numbers(event: Event, scope: Scope) -> list[int]:
-    """Numbers of the clusters that are not retired."""
-    count = event.clusters.count
-    retired: set[int] = set()
-    for position, number in enumerate(event.clusters.retire):
-        path: Path = ("event", "clusters", "retire", position)
-        if not 1 <= number <= count:
-            scope.problem(
-                path, "is no cluster of this event", found=str(number), hint=_numbers_hint(count)
-            )
-        if number in retired:
-            scope.problem(path, "is retired twice", found=str(number), hint="write it once")
-        retired.add(number)
-    return [number for number in range(1, count + 1) if number not in retired]
-
-
-def _numbers_hint(count: int) -> str:
-    return f"write numbers from 1 to {count}" if count else "clusters.count is 0"
-
-
 def _overridden(
-    event: Event, name: str, base: Sequence[GroupSpec], reader: GroupReader, scope: Scope
+    event: Event, name: str, base: Sequence[GroupSpec], reader: GroupReader
 ) -> tuple[NodeSpec, ...]:
     """Nodes of the cluster `name`, which has an override."""
     override = event.overrides[name]
     path: Path = ("event", "overrides", name)
     groups = reader.overridden(event, override, (*path, "nodeGroups"))
-    return _pinned(_nodes(groups, base), override, (*path, "hosts"), reader, scope)
+    return _pinned(_nodes(groups, base), override, (*path, "hosts"), reader)
 
 
 def _nodes(groups: Sequence[GroupSpec], base: Sequence[GroupSpec]) -> tuple[NodeSpec, ...]:
@@ -128,9 +109,6 @@ def _nodes(groups: Sequence[GroupSpec], base: Sequence[GroupSpec]) -> tuple[Node
         size += group.count
     nodes: list[NodeSpec] = []
     for group in sorted(groups, key=lambda group: group.name != "head"):
-        image = group.image
-        if image is None:
-            continue
         seat, known = first_seat.get(group.name, (0, 0))
         for position, name in enumerate(node_names(group.name, group.count)):
             if position >= known:
@@ -141,7 +119,7 @@ def _nodes(groups: Sequence[GroupSpec], base: Sequence[GroupSpec]) -> tuple[Node
                     index=group.first_number + position,
                     seat=seat + position if position < known else size - 1,
                     group=group.name,
-                    image=image,
+                    image=group.image,
                     cores=group.cores,
                     memory_mib=group.memory_mib,
                     disk_gib=group.disk_gib,
@@ -154,44 +132,13 @@ def _nodes(groups: Sequence[GroupSpec], base: Sequence[GroupSpec]) -> tuple[Node
 
 
 def _pinned(
-    nodes: tuple[NodeSpec, ...],
-    override: ClusterOverride,
-    path: Path,
-    reader: GroupReader,
-    scope: Scope,
+    nodes: tuple[NodeSpec, ...], override: ClusterOverride, path: Path, reader: GroupReader
 ) -> tuple[NodeSpec, ...]:
     """The nodes with the pins of single nodes put in."""
-    names = [node.name for node in nodes]
-    pins: dict[str, int | None] = {}
-    for name, host in override.hosts.items():
-        if name in names:
-            pins[name] = reader.pin(host, (*path, name))
-        else:
-            scope.problem(
-                (*path, name), "is no node of this cluster", found=quoted(name),
-                hint=known_names(name, names),
-            )  # fmt: skip
+    pins = {name: reader.pin(host, (*path, name)) for name, host in override.hosts.items()}
     return tuple(
         replace(node, pin=pins[node.name]) if node.name in pins else node for node in nodes
     )
-
-
-def _check_overrides(event: Event, scope: Scope) -> None:
-    """Overrides are for clusters that exist."""
-    prefix, count = event.clusters.prefix, event.clusters.count
-    last = cluster_name(prefix, count)
-    for name in event.overrides:
-        digits = name.removeprefix(prefix)
-        number = int(digits) if digits.isdecimal() else 0
-        path: Path = ("event", "overrides", name)
-        if number in event.clusters.retire and cluster_name(prefix, number) == name:
-            scope.problem(path, "is retired", found=name, hint="take its override out")
-        elif not 1 <= number <= count or cluster_name(prefix, number) != name:
-            scope.problem(
-                path, "is no cluster of this event", found=name,
-                hint=f"write {cluster_name(prefix, 1)} to {last}" if count
-                else "clusters.count is 0",
-            )  # fmt: skip
 
 
 def _check_names(clusters: Sequence[ClusterSpec], scope: Scope) -> None:

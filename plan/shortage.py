@@ -1,79 +1,100 @@
-"""Shortage: what an event that does not fit is told. A table, and what to write instead."""
+"""Shortage: what an event that does not fit is told. What to write instead, and a table."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from event.model import Overcommit
-from event.stack import SiteStack
+from event.problems import PlanError, Problem
+from event.stack import EventStack
 from plan.capacity import exceeded, lacks, too_small
-from plan.findings import Scope
 from plan.hosts import MIB_PER_GIB
-from plan.records import HostLoad, Load
+from plan.records import HostLoad, Load, StorageLoad
 from plan.seating import Seating, Seats
 
 SHOWN_HOSTS = 12
 """Hosts that the table shows; those that lack most come first."""
 
-_Resource = tuple[str, str, Callable[[HostLoad], Load], float]
-_RESOURCES: tuple[_Resource, ...] = (
-    ("cores", "cores", lambda host: host.cores, 1),
-    ("memory", "memory GiB", lambda host: host.memory_mib, MIB_PER_GIB),
-    ("disk", "disk GiB", lambda host: host.disk_gib, 1),
+
+@dataclass(frozen=True, slots=True)
+class _Resource:
+    name: str  # as in the site's overcommit
+    title: str
+    unit: float
+    load: Callable[[HostLoad], Load]
+
+
+_RESOURCES = (
+    _Resource("cores", "cores", 1, lambda host: host.cores),
+    _Resource("memory", "memory GiB", MIB_PER_GIB, lambda host: host.memory_mib),
+    _Resource("disk", "disk GiB", 1, lambda host: host.disk_gib),
 )
 
 
-def report_shortage(seating: Seating, seats: Seats, stack: SiteStack, scope: Scope) -> None:
-    """Write down that hosts or shared storages of the site are too small, if they are."""
-    short = [host for host in seats.hosts if lacks(host)]
-    small = [load for load in seats.storages if load.have_gib is not None and too_small(load)]
-    if not short and not small:
+class CapacityError(PlanError):
+    """The guests need more than the hosts or storages have; `table` says what of which host."""
+
+    def __init__(self, problems: Iterable[Problem], table: str) -> None:
+        super().__init__(problems)
+        self.table = table
+
+    def __str__(self) -> str:
+        return "\n".join(filter(None, (super().__str__(), self.table)))
+
+
+def stop_if_short(seating: Seating, seats: Seats, stack: EventStack) -> None:
+    """Raise `CapacityError` if hosts or shared storages of the site are too small."""
+    if seats.fit:
         return
     fitting = seating.most_that_fit()
     fewer = [f"write count: {fitting}"] if fitting else []
-    if short:
-        _report_hosts(short, seats, fewer, stack, scope)
-    for load in small:
-        scope.problem(
-            ("event", "clusters"),
-            f"the guests' disks do not fit on the storage {load.name} of {stack.name}: "
-            f"need {_number(load.need_gib)} GiB, have {_number(load.have_gib or 0)} GiB",
-            hint=_or([*fewer, "write smaller disks (diskGib)", "enlarge the storage"]),
-        )
+    short = [host for host in seats.hosts if lacks(host)]
+    problems = [_hosts_problem(short, seats, fewer, stack)] if short else []
+    problems += [_storage_problem(load, fewer, stack) for load in seats.storages if too_small(load)]
+    raise CapacityError(problems, table(short) if short else "")
 
 
-def _report_hosts(
-    short: Sequence[HostLoad], seats: Seats, fewer: Sequence[str], stack: SiteStack, scope: Scope
-) -> None:
-    resources = [
-        resource for resource in _RESOURCES if any(exceeded(resource[2](host)) for host in short)
-    ]
-    names = _and([name for name, _, _, _ in resources])
+def _hosts_problem(
+    short: Sequence[HostLoad], seats: Seats, fewer: Sequence[str], stack: EventStack
+) -> Problem:
+    site = stack.site
+    resources = [each for each in _RESOURCES if any(exceeded(each.load(host)) for host in short)]
+    names = _and([each.name for each in resources])
     pinned = {seats.hosts[each.host].name for each in seats.nodes if each.node.pin is not None}
     hints = list(fewer)
     if at := [host.name for host in short if host.name in pinned]:
         hints.append(f"take pins to {at[0]} out")
-    hints.append("declare more hosts")
-    factors = _overcommit(short, resources, stack.site.overcommit)
-    hints.append(f"write overcommit: {{{factors}}} in the stack {stack.name}")
-    scope.problem(
+    hints.append(f"declare more hosts in the stack {site.name}")
+    factors = _overcommit(short, resources, site.site.overcommit)
+    hints.append(f"write overcommit: {{{factors}}} there")
+    return stack.problem(
         ("event", "clusters"),
-        f"the guests do not fit on the hosts of {stack.name}: not enough {names} "
+        f"the guests do not fit on the hosts of {site.name}: not enough {names} "
         f"on {len(short)} of {len(seats.hosts)} hosts",
-        hint=f"{_or(hints)}\n{table(short)}",
+        hint=_or(hints),
+    )
+
+
+def _storage_problem(load: StorageLoad, fewer: Sequence[str], stack: EventStack) -> Problem:
+    return stack.problem(
+        ("event", "clusters"),
+        f"the guests' disks do not fit on the storage {load.name} of {stack.site.name}: "
+        f"need {_number(load.need_gib)} GiB, have {_number(load.have_gib)} GiB",
+        hint=_or([*fewer, "write smaller disks (diskGib)", "enlarge the storage"]),
     )
 
 
 def table(hosts: Sequence[HostLoad]) -> str:
     """Need against have of hosts, those that lack most first; text in fixed columns."""
     ordered = sorted(hosts, key=lambda host: -_worst(host))
-    rows = [("host", "guests", *(f"{title} need/have" for _, title, _, _ in _RESOURCES))]
+    rows = [("host", "guests", *(f"{each.title} need/have" for each in _RESOURCES))]
     rows += [
         (
             host.name,
             str(host.guests),
-            *(_cell(pick(host), unit) for _, _, pick, unit in _RESOURCES),
+            *(_cell(each.load(host), each.unit) for each in _RESOURCES),
         )
         for host in ordered[:SHOWN_HOSTS]
     ]
@@ -98,7 +119,7 @@ def _number(value: float) -> str:
 
 
 def _worst(host: HostLoad) -> float:
-    return max(_ratio(pick(host)) for _, _, pick, _ in _RESOURCES)
+    return max(_ratio(each.load(host)) for each in _RESOURCES)
 
 
 def _ratio(load: Load) -> float:
@@ -108,8 +129,8 @@ def _ratio(load: Load) -> float:
 def _overcommit(short: Sequence[HostLoad], resources: Sequence[_Resource], now: Overcommit) -> str:
     """Values of the site's overcommit that would do, rounded up to tenths."""
     wanted = {
-        name: getattr(now, name) * max(_ratio(pick(host)) for host in short)
-        for name, _, pick, _ in resources
+        each.name: getattr(now, each.name) * max(_ratio(each.load(host)) for host in short)
+        for each in resources
     }
     return ", ".join(f"{name}: {math.ceil(value * 10) / 10:g}" for name, value in wanted.items())
 

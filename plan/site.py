@@ -23,7 +23,7 @@ from plan.records import (
     Totals,
     User,
 )
-from plan.survey import api, check_storage, survey
+from plan.survey import api, survey
 
 # Proxmox VE: endings of files that content `import` takes (pve-storage); cloud images that end
 # in .img are qcow2 inside.
@@ -39,8 +39,6 @@ def plan_site(stack: SiteStack) -> SitePlan:
     scope = findings.scope(stack.locate)
     looked = survey(stack, findings)
     site, name = stack.site, stack.name
-    _check_people(site, scope)
-    _check_backups(site, scope)
     findings.stop_if_any()
     _warn(looked.hosts, looked.images.values(), scope)
     network = site.network
@@ -163,22 +161,6 @@ def _hardware(site: Site, hosts: Sequence[HostSpec]) -> Totals:
         survives_loss_of_any_host=len(working) > 1,
         worst_loss=None,
     )
-
-
-def _check_people(site: Site, scope: Scope) -> None:
-    seen: set[str] = set()
-    for position, user in enumerate(site.users):
-        if user.name in seen:
-            scope.problem(
-                ("site", "users", position, "name"), "is the login of two people",
-                found=user.name, hint="write another login",
-            )  # fmt: skip
-        seen.add(user.name)
-
-
-def _check_backups(site: Site, scope: Scope) -> None:
-    for name, job in site.backups.items():
-        check_storage(job.storage, "backup", site, ("site", "backups", name, "storage"), scope)
 
 
 def _warn(hosts: Sequence[HostSpec], images: Iterable[ImageSpec], scope: Scope) -> None:
