@@ -36,6 +36,7 @@ HANDLER_MODULES = (
     "lab.sections.acl",
     "lab.sections.pools",
     "lab.sections.firewall",
+    "lab.sections.firewall_sets",
     "lab.sections.backup",
     "lab.sections.storage_config",
     "lab.guests",

@@ -62,15 +62,15 @@ def is_ip(text: str) -> bool:
 
 
 def is_cidr4(text: str) -> bool:
-    """Whether a text is `address/bits` with 1 to 32 bits; host bits may be set."""
+    """Whether a text is `address/bits` with 8 to 32 bits; host bits may be set."""
     found = _CIDR4.fullmatch(text)
-    return bool(found and is_ipv4(found[1]) and 1 <= int(found[2]) <= 32)
+    return bool(found and is_ipv4(found[1]) and 8 <= int(found[2]) <= 32)
 
 
 def is_cidr6(text: str) -> bool:
-    """The same for IPv6, with 1 to 128 bits."""
+    """The same for IPv6, with 8 to 128 bits."""
     found = _CIDR6.fullmatch(text)
-    return bool(found and is_ipv6(found[1]) and 1 <= int(found[2]) <= 128)
+    return bool(found and is_ipv6(found[1]) and 8 <= int(found[2]) <= 128)
 
 
 @named_format("pve-vmid")

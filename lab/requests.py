@@ -20,6 +20,7 @@ BODY_LIMIT = 512 * 1024
 FORM = "application/x-www-form-urlencoded"
 _PAIR = re.compile(r"[&;]")
 _CHUNK = 1024 * 1024
+_PART_ORDER = ("content", "checksum-algorithm", "checksum")
 Params = dict[str, Any]
 
 
@@ -96,10 +97,14 @@ async def _read_body(request: BaseRequest) -> bytes:
 async def _read_multipart(request: BaseRequest, spool: Path) -> tuple[Params, Upload | None]:
     params: Params = {}
     upload: Upload | None = None
+    expected = iter(_PART_ORDER)
     async for part in await request.multipart():
         if not isinstance(part, BodyPartReader):
             raise front(501, "nested multipart bodies are not implemented")
         if part.filename is None:
+            # Proxmox VE looks for the parts one after the other and gives up at others.
+            if (part.name or "") not in expected:
+                raise ApiError(400, "Bad Request", body=Body.EMPTY)
             _add(params, part.name or "", await part.text())
             continue
         upload = await _spool(part, spool)

@@ -2,7 +2,8 @@
 
 Handlers register themselves with `@handles`; descriptions are the data in `lab/spec/`. A path is
 matched segment by segment, empty segments do not count (`//version`, `pools/`), fixed segments
-win over variables, and a variable takes any segment without white space.
+win over variables, and a variable takes any segment without white space. A variable named in
+`REST` stands last and takes all that is left, slashes included.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from lab.spec import MethodSpec
 
 Handler = Callable[[Call], Awaitable[Any]]
 
+REST = {"cidr", "volume"}
 _SEGMENT = re.compile(r"\S+")
 # Variables that take the rest of the path: a volume's name has slashes.
 _REST = frozenset({"volume"})
@@ -98,8 +100,12 @@ class Routes:
             if following is None:
                 if branch.variable is None or not _SEGMENT.fullmatch(segment):
                     return None
-                variables[branch.name] = segment
                 following = branch.variable
+                if branch.name in REST:
+                    variables[branch.name] = "/".join(segments[place:])
+                    branch = following
+                    break
+                variables[branch.name] = segment
             branch = following
         endpoint = branch.methods.get(method)
         return (endpoint, variables) if endpoint else None

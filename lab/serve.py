@@ -136,7 +136,7 @@ def keep_token(lab: Lab) -> None:
     text = private_file(lab.settings.state / "token", made.encode()).decode().strip()
     name, _, secret = text.rpartition("=")
     if lab.store.get("token", name) is None:
-        lab.authority.add_token(ROOT, TOKEN_NAME, secret, privsep=0, expire=0)
+        lab.authority.add_token(ROOT, TOKEN_NAME, secret, privsep=0, expire=0, of_lab=True)
         lab.store.commit()
 
 

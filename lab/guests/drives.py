@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from lab.errors import bad_parameter
@@ -44,6 +45,12 @@ def drive_keys(config: Config) -> list[str]:
 
 def parse_drive(key: str, text: str) -> Drive:
     """The keys of a drive; `size` in bytes."""
+    return dict(_parsed(key, text))
+
+
+@lru_cache(maxsize=8192)
+def _parsed(key: str, text: str) -> Drive:
+    # The same few texts are looked at many times in the life of a guest.
     drive = parse_property_string(f"pve-qm-{_NUMBER.sub('', key)}", text)
     if (size := drive.get("size")) is not None:
         drive["size"] = parse_size(str(size))

@@ -33,11 +33,11 @@ async def log_in(call: Call) -> Any:
     user = f"{name}@{realm}" if realm else name
     if not call.lab.authority.password_fits(user, call.params["password"]):
         raise ApiError(401, "authentication failure\n")
-    return {
+    see_cluster = call.lab.rights.has(user, "/", ["Sys.Audit"])
+    return ({"clustername": call.lab.cluster} if see_cluster else {}) | {
         "username": user,
         "ticket": call.lab.authority.ticket(user),
         "CSRFPreventionToken": call.lab.authority.csrf_token(user),
-        "clustername": call.lab.cluster,
         "cap": {
             name: _held(call.lab.rights.on(user, path), starts)
             for name, (path, starts) in _SHORTCUTS.items()

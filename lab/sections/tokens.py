@@ -14,12 +14,13 @@ _GIVEN = ("comment", "expire", "privsep")
 
 
 def tokens_of(store: Store, user: str) -> dict[str, dict[str, Any]]:
-    """The tokens of a user by name, as they are shown."""
+    """The tokens of a user by name, as they are shown; not the lab's own, which is no part of
+    the cluster."""
     start = f"{user}!"
     return {
         name.removeprefix(start): shown(row)
         for name, row in store.items("token")
-        if name.startswith(start)
+        if name.startswith(start) and not row.get("of_lab")
     }
 
 

@@ -1,0 +1,192 @@
+"""The firewall's calls: the same handlers over datacenter, security groups, hosts and guests."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from lab.call import Call
+from lab.digest import check_digest
+from lab.errors import bad_parameter, failure
+from lab.firewall import rules as rule_checks
+from lab.firewall.rules import FIELDS, Rule
+from lab.firewall.scopes import CLUSTER, DATACENTER, GROUP, GUEST, HOST, Scope, load
+from lab.firewall.words import MACROS
+from lab.formats import split_list
+from lab.routes import add_handler, handles
+from lab.spec import load_methods
+from lab.store import Value
+
+Answer = Callable[[Scope, Call], Awaitable[Any]]
+_META = ("node", "vmid", "group", "digest", "delete", "pos", "moveto")
+_UNDEFINED = (
+    "Can't use an undefined value as an ARRAY reference "
+    "at /usr/share/perl5/PVE/API2/Firewall/Rules.pm line 1."
+)
+
+
+def scopes_of(scope: Scope, call: Call) -> list[Value]:
+    """Where names in a rule of this scope are looked for: itself, then the datacenter."""
+    return [scope.read(call), load(call.lab.store, CLUSTER)]
+
+
+async def read_options(scope: Scope, call: Call) -> Any:
+    """The options that are set."""
+    return {**scope.read(call)["options"], "digest": scope.digest(call)}
+
+
+async def change_options(scope: Scope, call: Call) -> Any:
+    """Set and delete options; a name to delete that is no option at all is refused."""
+    check_digest(call.params.get("digest"), scope.content(call))
+    known = _option_names(call)
+    gone = split_list(call.params.get("delete", ""))
+    for name in gone:
+        if name not in known:
+            raise bad_parameter("delete", f"no such option '{name}'")
+    kept = {k: v for k, v in scope.read(call)["options"].items() if k not in gone}
+    given = {k: v for k, v in call.params.items() if k in known}
+    scope.write(call, options=kept | given)
+
+
+def _option_names(call: Call) -> set[str]:
+    return load_methods()["PUT", call.pattern].parameters.keys() - set(_META)
+
+
+async def list_rules(scope: Scope, call: Call) -> Any:
+    """All rules; `pos` is a number here."""
+    digest, scopes = scope.digest(call), scopes_of(scope, call)
+    return [
+        {**rule_checks.shown(rule, scopes), "pos": pos, "digest": digest}
+        for pos, rule in enumerate(scope.read(call)["rules"])
+    ]
+
+
+def _rule_at(scope: Scope, call: Call) -> Rule:
+    found: list[Rule] = scope.read(call)["rules"]
+    pos = call.params["pos"]
+    if pos >= len(found):
+        raise failure(f"no rule at position {pos}")
+    return found[pos]
+
+
+async def read_rule(scope: Scope, call: Call) -> Any:
+    """One rule; `pos` is a text here."""
+    rule = rule_checks.shown(_rule_at(scope, call), scopes_of(scope, call))
+    return {**rule, "pos": str(call.params["pos"]), "digest": scope.digest(call)}
+
+
+def _given(call: Call) -> Rule:
+    return {name: call.params[name] for name in FIELDS if name in call.params}
+
+
+def _checked(scope: Scope, call: Call, rule: Rule) -> Rule:
+    filled = {name: value for name, value in rule.items() if value != ""}
+    scopes = scopes_of(scope, call)
+    return rule_checks.checked(
+        filled, env=scope.env, directions=scope.directions, scopes=scopes
+    )
+
+
+async def create_rule(scope: Scope, call: Call) -> Any:
+    """A new rule, always before all others; `pos` is taken and ignored."""
+    present = scope.read(call)["rules"]
+    check_digest(call.params.get("digest"), scope.content(call))
+    rule = {"enable": 0} | _checked(scope, call, _given(call))
+    scope.write(call, rules=[rule, *present])
+
+
+async def change_rule(scope: Scope, call: Call) -> Any:
+    """Change a rule, or with `moveto` put it before the rule that stands there."""
+    check_digest(call.params.get("digest"), scope.content(call))
+    rule, pos = _rule_at(scope, call), call.params["pos"]
+    present: list[Rule] = scope.read(call)["rules"]
+    if "moveto" in call.params:
+        target = call.params["moveto"]
+        before = [r for place, r in enumerate(present[:target]) if place != pos]
+        after = [r for place, r in enumerate(present[target:], target) if place != pos]
+        scope.write(call, rules=[*before, rule, *after])
+        return
+    gone = split_list(call.params.get("delete", ""))
+    for name in gone:
+        if name in ("type", "action"):
+            raise bad_parameter("delete", f"unable to delete required property '{name}'")
+    kept = {name: value for name, value in rule.items() if name not in gone}
+    changed = _checked(scope, call, kept | _given(call))
+    scope.write(call, rules=[*present[:pos], {"enable": 0} | changed, *present[pos + 1 :]])
+
+
+async def delete_rule(scope: Scope, call: Call) -> Any:
+    """Remove a rule."""
+    check_digest(call.params.get("digest"), scope.content(call))
+    present = scope.read(call)["rules"]
+    if scope is HOST and not present:
+        raise failure(_UNDEFINED)  # a host's empty settings have no list of rules
+    _rule_at(scope, call)
+    pos = call.params["pos"]
+    scope.write(call, rules=[*present[:pos], *present[pos + 1 :]])
+
+
+def serve(scope: Scope, method: str, path: str, answer: Answer) -> None:
+    """Register one handler for one scope."""
+
+    async def handler(call: Call) -> Any:
+        return await answer(scope, call)
+
+    add_handler(method, f"{scope.path}{path}", handler)
+
+
+for _scope in (DATACENTER, HOST, GUEST):
+    serve(_scope, "GET", "/options", read_options)
+    serve(_scope, "PUT", "/options", change_options)
+for _scope in (DATACENTER, GROUP, HOST, GUEST):
+    serve(_scope, "GET", _scope.rules, list_rules)
+    serve(_scope, "POST", _scope.rules, create_rule)
+    serve(_scope, "GET", f"{_scope.rules}/{{pos}}", read_rule)
+    serve(_scope, "PUT", f"{_scope.rules}/{{pos}}", change_rule)
+    serve(_scope, "DELETE", f"{_scope.rules}/{{pos}}", delete_rule)
+
+
+@handles("GET", "/cluster/firewall/macros")
+async def list_macros(call: Call) -> Any:
+    """All macros with a description."""
+    return [{"macro": name, "descr": text} for name, text in MACROS.items()]
+
+
+def _groups(call: Call) -> dict[str, Value]:
+    rows = call.lab.store.items("firewall")
+    return {key.removeprefix("group/"): row for key, row in rows if key.startswith("group/")}
+
+
+@handles("GET", "/cluster/firewall/groups")
+async def list_groups(call: Call) -> Any:
+    """Names and comments of security groups."""
+    digest = DATACENTER.digest(call)
+    return [
+        {"group": name, "digest": digest}
+        | ({"comment": row["comment"]} if row.get("comment") else {})
+        for name, row in sorted(_groups(call).items())
+    ]
+
+
+@handles("POST", "/cluster/firewall/groups")
+async def create_group(call: Call) -> Any:
+    """A new security group, or with `rename` an existing one under another name."""
+    check_digest(call.params.get("digest"), DATACENTER.content(call))
+    groups, name, old = _groups(call), call.params["group"], call.params.get("rename")
+    if old is not None and old not in groups:
+        raise bad_parameter("group", f"Security group '{old}' does not exist")
+    if name in groups and name != old:
+        raise bad_parameter("group", f"Security group '{name}' already exists")
+    row = groups[old] if old is not None else {"rules": []}
+    if old is not None:
+        call.lab.store.delete("firewall", f"group/{old}")
+    comment = call.params.get("comment", row.get("comment", ""))
+    call.lab.store.put("firewall", f"group/{name}", {**row, "comment": comment})
+
+
+@handles("DELETE", "/cluster/firewall/groups/{group}")
+async def delete_group(call: Call) -> Any:
+    """Remove a security group that has no rules."""
+    if GROUP.read(call)["rules"]:
+        raise failure(f"Security group '{call.params['group']}' is not empty")
+    call.lab.store.delete("firewall", f"group/{call.params['group']}")
