@@ -11,7 +11,6 @@ import (
 	"slices"
 	"sync/atomic"
 	"syscall"
-	"testing"
 
 	"github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
@@ -36,8 +35,15 @@ type Server struct {
 	Connections, Open, Forwards atomic.Int32
 }
 
-// Start starts a server that ends with the test.
-func Start(t *testing.T) *Server {
+// Owner is what a server needs of a test, or of a program that stands for one.
+type Owner interface {
+	Helper()
+	Fatal(reason ...any)
+	Cleanup(end func())
+}
+
+// Start starts a server that ends with its owner.
+func Start(t Owner) *Server {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -59,7 +65,7 @@ func Start(t *testing.T) *Server {
 }
 
 // NewKey makes a key.
-func NewKey(t *testing.T) ssh.Signer {
+func NewKey(t Owner) ssh.Signer {
 	t.Helper()
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
