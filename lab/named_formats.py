@@ -269,3 +269,11 @@ def _bridge_vids(text: str) -> None:
             numbers == sorted(numbers) and all(2 <= number <= 4094 for number in numbers),
             f"VLAN range '{member}' is not within 2-4094",
         )
+
+
+@named_format("pve-storage-vgname")
+def _group_name(text: str) -> None:
+    _expect(
+        re.fullmatch(r"[a-zA-Z0-9\-_.+]+", text),
+        f"lvm volume group name '{text}' contains illegal characters",
+    )

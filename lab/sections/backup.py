@@ -1,0 +1,173 @@
+"""Backup jobs: which guests are saved when, where to and how."""
+
+from __future__ import annotations
+
+import datetime
+import secrets
+from typing import Any
+
+from lab.calendar_event import DAYS, parse_calendar_event
+from lab.call import Call
+from lab.errors import ApiError, bad_parameter, failure
+from lab.formats import named_format, parse_property_string, split_list
+from lab.guests.drives import is_drive, parse_drive
+from lab.routes import handles
+from lab.store import Value
+
+KIND = "backupjob"
+_SELECTIONS = ("vmid", "all", "pool")
+_OBJECTS = ("prune-backups", "fleecing", "performance")
+_OBJECT_FORMATS = {
+    "prune-backups": "prune-backups",
+    "fleecing": "backup-fleecing",
+    "performance": "backup-performance",
+}
+
+
+@named_format("pve-day-of-week")
+def _day_of_week(text: str) -> None:
+    if text not in DAYS:
+        raise ValueError(f"invalid day '{text}'")
+
+
+def _wrapped(name: str, text: str) -> ApiError:
+    """A fault of parameters found late: it comes as 500 with its own status in the text."""
+    return ApiError(500, f"400 Parameter verification failed.\n{name}: {text}\n")
+
+
+def _shown(name: str, job: Value) -> dict[str, Any]:
+    shown: dict[str, Any] = {"id": name, "type": "vzdump", "enabled": 1, **job}
+    for key in _OBJECTS:
+        if key in shown:
+            found = parse_property_string(_OBJECT_FORMATS[key], shown[key])
+            shown[key] = {option: str(value) for option, value in found.items()}
+    return shown
+
+
+def _next_run(job: dict[str, Any]) -> dict[str, Any]:
+    """When the job runs next, in seconds since 1970; a disabled one does not."""
+    if not job["enabled"]:
+        return {}
+    following = parse_calendar_event(job["schedule"]).next_after(datetime.datetime.now())
+    return {"next-run": int(following.timestamp())} if following else {}
+
+
+@handles("GET", "/cluster/backup")
+async def list_jobs(call: Call) -> Any:
+    """All jobs with the time of their next run."""
+    jobs = [_shown(name, job) for name, job in call.lab.store.items(KIND)]
+    return [job | _next_run(job) for job in jobs]
+
+
+@handles("GET", "/cluster/backup/{id}")
+async def read_job(call: Call) -> Any:
+    """One job, without the time of its next run."""
+    job = call.lab.store.get(KIND, call.params["id"])
+    if job is None:
+        raise bad_parameter("id", f"No such job '{call.params['id']}'")
+    return _shown(call.params["id"], job)
+
+
+def _given(call: Call) -> dict[str, Any]:
+    values = {k: v for k, v in call.params.items() if k not in ("id", "delete", "starttime", "dow")}
+    if "starttime" in call.params:
+        if "schedule" in values:
+            raise bad_parameter("schedule", "'schedule' and 'starttime' are mutually exclusive")
+        days = call.params.get("dow", ",".join(DAYS))
+        values["schedule"] = f"{days} {call.params['starttime']}"
+    return values
+
+
+def _check_pool(call: Call, values: dict[str, Any]) -> None:
+    if "pool" in values:
+        call.lab.rights.require_pool(values["pool"])
+
+
+@handles("POST", "/cluster/backup")
+async def create_job(call: Call) -> Any:
+    """A new job; it must say when, and which guests."""
+    values = _given(call)
+    name = call.params.get("id") or _new_id()
+    _check_pool(call, values)
+    if "schedule" not in values:
+        raise bad_parameter("schedule", "neither 'starttime' nor 'schedule' were set")
+    if not any(values.get(selection) for selection in _SELECTIONS):
+        raise _wrapped("vmid", "property is missing")
+    if call.lab.store.get(KIND, name) is not None:
+        raise failure(f"Job '{name}' already exists")
+    call.lab.store.put(KIND, name, values)
+
+
+def _new_id() -> str:
+    return f"backup-{secrets.token_hex(4)}-{secrets.token_hex(2)}"
+
+
+@handles("PUT", "/cluster/backup/{id}")
+async def change_job(call: Call) -> Any:
+    """Change and delete settings; a new selection of guests takes the place of the old one."""
+    job = call.lab.store.get(KIND, call.params["id"])
+    if job is None:
+        raise failure("no such vzdump job")
+    values = _given(call)
+    _check_pool(call, values)
+    gone = set(split_list(call.params.get("delete", "")))
+    if chosen := next((s for s in _SELECTIONS if values.get(s)), None):
+        gone |= {selection for selection in _SELECTIONS if selection != chosen}
+        if chosen != "all":
+            gone.add("exclude")
+    kept = {key: value for key, value in job.items() if key not in gone - values.keys()}
+    call.lab.store.put(KIND, call.params["id"], {**kept, **values})
+
+
+@handles("DELETE", "/cluster/backup/{id}")
+async def delete_job(call: Call) -> Any:
+    """Remove a job."""
+    if call.lab.store.get(KIND, call.params["id"]) is None:
+        raise _wrapped("id", f"No such job '{call.params['id']}'")
+    call.lab.store.delete(KIND, call.params["id"])
+
+
+@handles("GET", "/cluster/backup/{id}/included_volumes")
+async def included_volumes(call: Call) -> Any:
+    """The guests a job saves and their disks, as a tree."""
+    job = call.lab.store.get(KIND, call.params["id"])
+    if job is None:
+        raise bad_parameter("id", f"No such job '{call.params['id']}'")
+    guests = dict(call.lab.store.items("qemu"))
+    children = [_guest_tree(vmid, guests[vmid]) for vmid in _chosen(call, job) if vmid in guests]
+    return {"children": children}
+
+
+def _chosen(call: Call, job: Value) -> list[str]:
+    if job.get("pool"):
+        pool = call.lab.store.get("pool", job["pool"]) or {"vms": []}
+        return [str(vmid) for vmid in pool["vms"]]
+    if job.get("all"):
+        excluded = split_list(job.get("exclude", ""))
+        return [vmid for vmid, _ in call.lab.store.items("qemu") if vmid not in excluded]
+    return split_list(job.get("vmid", ""))
+
+
+def _guest_tree(vmid: str, guest: Value) -> dict[str, Any]:
+    config = guest["config"]
+    disks = [
+        _disk_leaf(key, parse_drive(key, config[key])) for key in sorted(config) if is_drive(key)
+    ]
+    leaves = [leaf for leaf in disks if leaf is not None]
+    name = config.get("name")
+    node = {"id": int(vmid), "name": name, "type": "qemu", "children": leaves}
+    return node if leaves else {**node, "leaf": 1}
+
+
+def _disk_leaf(key: str, drive: dict[str, Any]) -> dict[str, Any] | None:
+    if drive.get("media") == "cdrom":
+        return None
+    included = bool(drive.get("backup", 1))
+    reason = "backup=yes" if drive.get("backup") else "backup=no" if not included else "enabled"
+    return {
+        "id": key,
+        "name": drive.get("file"),
+        "included": included,
+        "reason": reason,
+        "leaf": 1,
+    }

@@ -1,0 +1,133 @@
+"""Definitions of storages: what is where, on which hosts, for which content."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lab.call import Call
+from lab.digest import check_digest, digest_of
+from lab.errors import failure
+from lab.formats import split_list
+from lab.named_formats import CONTENT_TYPES
+from lab.routes import handles
+from lab.sections.storage_types import TYPES
+from lab.store import Store, Value
+
+# Kept beside the options: the size that the status tells, from the seed.
+_OWN = ("sizeGib",)
+_SECRET = ("password", "encryption-key", "keyring", "master-pubkey")
+_META = ("storage", "type", "digest", "delete")
+
+
+def _find(store: Store, name: str, prefix: str = "") -> Value:
+    found = store.get("storage", name)
+    if found is None:
+        raise failure(f"{prefix}storage '{name}' does not exist")
+    return found
+
+
+def _file(store: Store) -> dict[str, Value]:
+    return dict(store.items("storage"))
+
+
+def _shown(call: Call, name: str, row: Value) -> dict[str, Any]:
+    hidden = (*_OWN, *_SECRET)
+    answer = {key: value for key, value in row.items() if key not in hidden and value != ""}
+    answer.setdefault("content", TYPES[row["type"]].content)
+    return {"storage": name, **answer, "digest": digest_of(_file(call.lab.store))}
+
+
+@handles("GET", "/storage")
+async def list_storages(call: Call) -> Any:
+    """Definitions of storages on which the caller has any right, of one type if asked for."""
+    names = ["Datastore.Audit", "Datastore.AllocateSpace"]
+    wanted = call.params.get("type")
+    return [
+        _shown(call, name, row)
+        for name, row in call.lab.store.items("storage")
+        if wanted in (None, row["type"])
+        and call.lab.rights.has(call.user, f"/storage/{name}", names, one=True)
+    ]
+
+
+@handles("GET", "/storage/{storage}")
+async def read_storage(call: Call) -> Any:
+    """One definition."""
+    name = call.params["storage"]
+    return _shown(call, name, _find(call.lab.store, name))
+
+
+def _given(params: dict[str, Any]) -> dict[str, Any]:
+    """Options of a call as they are kept: sets sorted and without doubles, the rest as texts
+    and numbers."""
+    values = {name: value for name, value in params.items() if name not in _META}
+    if "content" in values:
+        kinds = set(split_list(values["content"]))
+        values["content"] = ",".join(kind for kind in sorted(CONTENT_TYPES) if kind in kinds)
+    if "nodes" in values:
+        values["nodes"] = ",".join(sorted(set(split_list(values["nodes"]))))
+    return values
+
+
+@handles("POST", "/storage")
+async def create_storage(call: Call) -> Any:
+    """A new definition; the options have to fit its type."""
+    name, kind = call.params["storage"], call.params["type"]
+    values = _given(call.params)
+    for option in values:
+        if option not in TYPES[kind].known:
+            raise failure(f"unexpected property '{option}'")
+    for option in sorted(TYPES[kind].required - values.keys()):
+        raise failure(f"missing value for required option '{option}'")
+    if call.lab.store.get("storage", name) is not None:
+        raise failure(f"create storage failed: storage ID '{name}' already defined")
+    if TYPES[kind].mounted:
+        values.setdefault("path", f"/mnt/pve/{name}")
+    call.lab.store.put("storage", name, {"type": kind, **_filled(values)})
+    return {"storage": name, "type": kind}
+
+
+def _filled(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value != ""}
+
+
+@handles("PUT", "/storage/{storage}")
+async def change_storage(call: Call) -> Any:
+    """Change and delete options."""
+    prefix, name, store = "update storage failed: ", call.params["storage"], call.lab.store
+    row = _find(store, name, prefix)
+    check_digest(call.params.get("digest"), _file(store), prefix)
+    kind, values = TYPES[row["type"]], _given(call.params)
+    for option, value in values.items():
+        if option not in kind.known:
+            raise failure(f"{prefix}unexpected property '{option}'")
+        if option in kind.fixed and row.get(option) != value:
+            raise failure(f"{prefix}can't change value of fixed parameter '{option}'")
+    gone = split_list(call.params.get("delete", ""))
+    for option in gone:
+        if option in kind.required:
+            raise failure(f"{prefix}unable to delete required option '{option}'")
+        if option not in kind.known:
+            raise failure(f"{prefix}no such option '{option}'")
+        if option in kind.fixed:
+            raise failure(f"{prefix}unable to delete fixed option '{option}'")
+        if option in values:
+            raise failure(f"{prefix}cannot set and delete property '{option}' at the same time!")
+    kept = {option: value for option, value in row.items() if option not in gone}
+    store.put("storage", name, _filled({**kept, **values}))
+    return {"storage": name, "type": row["type"]}
+
+
+@handles("DELETE", "/storage/{storage}")
+async def delete_storage(call: Call) -> Any:
+    """Remove a definition, its rights and its places in pools; what is on the storage stays."""
+    name, store = call.params["storage"], call.lab.store
+    _find(store, name, "delete storage failed: ")
+    for key, entry in store.items("acl"):
+        if entry["path"] == f"/storage/{name}":
+            store.delete("acl", key)
+    for key, pool in store.items("pool"):
+        if name in pool["storage"]:
+            rest = [member for member in pool["storage"] if member != name]
+            store.put("pool", key, {**pool, "storage": rest})
+    store.delete("storage", name)
