@@ -11,13 +11,19 @@ from plan import secrets
 def stack_passwords() -> Passwords:
     """A function from a label of the plan to the password behind it.
 
-    A preview needs no secret: passwords are left out then. An update without one ends in a
-    `RunError`, since guests without a login help nobody.
+    A preview needs no secret: passwords are left out then. An update that needs one and has none
+    ends in a `RunError`, since guests without a login help nobody.
     """
     secret = pulumi.Config().get("secret")
-    if secret is None and not pulumi.runtime.is_dry_run():
+
+    def password(label: str) -> pulumi.Output[str] | None:
+        if secret:
+            return pulumi.Output.secret(secrets.password(secret, label))
+        if pulumi.runtime.is_dry_run():
+            return None
         raise pulumi.RunError(
             "the stack has no secret to derive passwords from; type: "
             "openssl rand -hex 32 | pulumi config set --secret practicum:secret"
         )
-    return lambda label: pulumi.Output.secret(secrets.password(secret, label)) if secret else None
+
+    return password

@@ -40,14 +40,22 @@ def is_address(text: str) -> bool:
     return found is not None and is_ip(found[1])
 
 
+def list_members(text: str) -> list[str]:
+    """Members of a comma list; none for an empty text, which clears a rule's field."""
+    members = text.split(",") if text else []
+    if members and not members[-1]:
+        raise ValueError("extraneous commas in list")
+    return members
+
+
 def version_of(text: str) -> int | None:
     """4 or 6 for a list or range of addresses, None for an alias or IP set; ValueError with the
     text of the fault."""
     if _REFERENCE.fullmatch(text) or ALIAS.fullmatch(text):
         return None
-    members = text.split(",")
-    if "" in members:
-        raise ValueError("extraneous commas in list")
+    members = list_members(text)
+    if not members:
+        return None
     versions = [_member_version(member) for member in members]
     if len(set(versions)) > 1:
         raise ValueError(f"detected mixed ipv4/ipv6 addresses in address list '{text}'")

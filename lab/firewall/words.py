@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from lab.firewall.addresses import list_members
 from lab.formats import named_format
 
 WITH_PORTS = {"tcp", "udp", "dccp", "sctp", "udplite", "6", "17", "33", "132", "136"}
@@ -144,7 +145,7 @@ def is_icmp_type(text: str) -> bool:
 
 def check_ports(text: str) -> None:
     """ValueError for a list of ports, ranges and service names that has a wrong one."""
-    for member in text.split(","):
+    for member in list_members(text):
         for port in member.split(":", 1):
             if _PORT.fullmatch(port):
                 if int(port) > 65535:
