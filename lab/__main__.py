@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(required=True)
     serve = verbs.add_parser("serve", help="answer the Proxmox VE API on a loopback port")
     serve.add_argument("--state", type=Path, required=True, help="folder of everything kept")
-    serve.add_argument("--seed", type=Path, required=True, help="JSON file: hosts, storages, images")
+    serve.add_argument("--seed", type=Path, required=True, help="JSON: hosts, storages, images")
     serve.add_argument("--port", type=int, default=0, help="default: a free one")
     serve.add_argument("--auth-delay", type=float, default=3.0, help="seconds before a 401")
     serve.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lab.auth import Authority
+from lab.call import Call
 from lab.errors import failure
 from lab.locks import Locks
 from lab.rights import Rights
-from lab.call import Call
 from lab.routes import Endpoint, Handler, Routes, handlers
 from lab.spec import load_methods
 from lab.store import Store
@@ -110,13 +110,13 @@ class Lab:
 
     def guest(self, vmid: int | str, node: str | None = None) -> dict[str, Any]:
         """A guest's row; 500 when it does not exist, or not on `node`."""
-        from lab.guests import guest  # noqa: PLC0415 - the guests' room imports this module
+        from lab.guests import guest
 
         return guest(self, vmid, node)
 
     def storage(self, storage: str, node: str | None = None) -> dict[str, Any]:
         """A storage's configuration; 500 when it does not exist, or not on `node`."""
-        from lab.storage import storage_config  # noqa: PLC0415 - as above
+        from lab.storage import storage_config
 
         return storage_config(self, storage, node)
 
@@ -187,7 +187,7 @@ def list_folder(index: tuple[str, tuple[str, ...]]) -> Handler:
     """The handler of a folder: its fixed entries, one object each."""
     key, names = index
 
-    async def listed(call: Call) -> list[dict[str, str]]:
+    async def listed(_call: Call) -> list[dict[str, str]]:
         return [{key: name} for name in names]
 
     return listed

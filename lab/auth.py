@@ -125,9 +125,7 @@ class Authority:
     def set_password(self, user: str, password: str) -> None:
         """Keep a new password for an account of the realm `pve`."""
         salt = secrets.token_bytes(16)
-        self._store.put(
-            "password", user, {"salt": salt.hex(), "hash": _scrypt(password, salt)}
-        )
+        self._store.put("password", user, {"salt": salt.hex(), "hash": _scrypt(password, salt)})
 
     def add_token(self, user: str, name: str, secret: str = "", **values: object) -> str:
         """Register a token (values: privsep, expire, comment) and return its secret."""

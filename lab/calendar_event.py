@@ -127,7 +127,7 @@ def _weekday(name: str) -> int:
 def _date(parts: list[str]) -> tuple[Match, frozenset[int], frozenset[int]]:
     found = _DATE.fullmatch(parts[0]) if parts else None
     if found is None:
-        return (lambda year: True), frozenset(range(1, 13)), frozenset(range(1, 32))
+        return _every_year, frozenset(range(1, 13)), frozenset(range(1, 32))
     parts.pop(0)
     years, months, days = found.groups()
     return (
@@ -137,9 +137,13 @@ def _date(parts: list[str]) -> tuple[Match, frozenset[int], frozenset[int]]:
     )
 
 
+def _every_year(_year: int) -> bool:
+    return True
+
+
 def _years(text: str) -> Match:
     if text == "*":
-        return lambda year: True
+        return _every_year
     wanted = frozenset(_members(text, 1970, 2200))
     return lambda year: year in wanted
 

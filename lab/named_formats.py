@@ -203,7 +203,10 @@ def _roleid(text: str) -> None:
 
 @named_format("pve-realm")
 def _realm(text: str) -> None:
-    _expect(re.fullmatch(r"[A-Za-z][A-Za-z0-9.\-_]+", text), f"value does not look like a valid realm: {text}")
+    _expect(
+        re.fullmatch(r"[A-Za-z][A-Za-z0-9.\-_]+", text),
+        f"value '{text}' does not look like a valid realm name",
+    )
 
 
 @named_format("pve-poolid")
@@ -233,9 +236,7 @@ def _task_status(text: str) -> None:
 
 @named_format("pve-storage-path")
 def _path(text: str) -> None:
-    _expect(
-        re.fullmatch(r"/[^;()]+", text), "value does not look like a valid absolute path"
-    )
+    _expect(re.fullmatch(r"/[^;()]+", text), "value does not look like a valid absolute path")
 
 
 CONTENT_TYPES = ("images", "rootdir", "vztmpl", "iso", "backup", "snippets", "import", "none")

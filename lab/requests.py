@@ -56,7 +56,9 @@ def _add(params: Params, name: str, value: Any) -> None:
         params[name] = [params[name], value]
 
 
-async def read_params(request: BaseRequest, query: str, spool: Path) -> tuple[Params, Upload | None]:
+async def read_params(
+    request: BaseRequest, query: str, spool: Path
+) -> tuple[Params, Upload | None]:
     """All parameters of a request: those of the URL, and for POST and PUT those of the body.
 
     A file in a multipart body is written into the folder `spool`.

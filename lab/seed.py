@@ -134,9 +134,7 @@ def _add_volume(store: Store, seed: dict[str, Any], volume: dict[str, Any]) -> l
     return added
 
 
-def _volume_row(
-    volid: str, name: str, volume: dict[str, Any], host: str | None
-) -> dict[str, Any]:
+def _volume_row(volid: str, name: str, volume: dict[str, Any], host: str | None) -> dict[str, Any]:
     content = name.partition("/")[0]
     size = int(float(volume["sizeMib"]) * MIB)
     return {

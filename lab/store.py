@@ -67,9 +67,7 @@ class Store:
         if database.execute("PRAGMA quick_check").fetchone()[0] != "ok":
             raise sqlite3.DatabaseError("it is damaged")
         database.executescript(_SCHEMA)
-        database.execute(
-            "INSERT OR IGNORE INTO meta VALUES ('schema', ?)", (str(SCHEMA_VERSION),)
-        )
+        database.execute("INSERT OR IGNORE INTO meta VALUES ('schema', ?)", (str(SCHEMA_VERSION),))
         found = database.execute("SELECT value FROM meta WHERE name = 'schema'").fetchone()[0]
         if found != str(SCHEMA_VERSION):
             raise sqlite3.DatabaseError(f"its schema is {found}, this lab's is {SCHEMA_VERSION}")
@@ -85,6 +83,10 @@ class Store:
     def items(self, kind: str) -> list[tuple[str, Value]]:
         """All objects of a kind as (key, value), in the order they were first put."""
         return list(self._kinds[kind].items())
+
+    def count(self, kind: str) -> int:
+        """How many objects of a kind there are."""
+        return len(self._kinds[kind])
 
     def put(self, kind: str, key: str, value: Value) -> None:
         """Write an object; it is durable after the next commit."""

@@ -14,7 +14,6 @@ import os
 import re
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from lab.call import Call
 from lab.errors import ApiError, TaskError
@@ -77,16 +76,16 @@ class Tasks:
         self._interrupted = False
         self._end_lost()
 
-    async def start(
-        self, caller: Call | str, node: str, type: str, id: str, work: Work
-    ) -> str:
+    async def start(self, caller: Call | str, node: str, kind: str, about: str, work: Work) -> str:
         """Start work as a task of `caller` on `node` and return its UPID.
+
+        `kind` is the type in the id, such as `qmstart`; `about` what it is done to, such as a VMID.
 
         `work` gets the log. It fails with `TaskError` or `ApiError`, whose text becomes the exit
         status; any other exception is a bug, logged with its traceback.
         """
         user = caller if isinstance(caller, str) else caller.user
-        upid = self._new_upid(node, type, id, user)
+        upid = self._new_upid(node, kind, about, user)
         task: Value = {**(parse_upid(upid) or {}), "log": [], "status": None, "endtime": None}
         self._store.put("task", upid, task)
         runner = asyncio.create_task(self._run(upid, task, work), name=upid)
@@ -122,11 +121,11 @@ class Tasks:
         ended = {**task, "status": status, "endtime": int(time.time())}
         self._store.put("task", upid, ended)
 
-    def _new_upid(self, node: str, type: str, id: str, user: str) -> str:
+    def _new_upid(self, node: str, kind: str, about: str, user: str) -> str:
         self._pid += 1
         pid = self._pid & 0xFFFFFFFF
         ticks = int(time.monotonic() * 100) & 0xFFFFFFFF
-        return f"UPID:{node}:{pid:08X}:{ticks:08X}:{int(time.time()):08X}:{type}:{id}:{user}:"
+        return f"UPID:{node}:{pid:08X}:{ticks:08X}:{int(time.time()):08X}:{kind}:{about}:{user}:"
 
     def _end_lost(self) -> None:
         for upid, task in self._store.items("task"):
@@ -134,6 +133,8 @@ class Tasks:
                 self._end(upid, task, "unexpected status")
 
     def _prune(self) -> None:
+        if self._store.count("task") <= KEPT:
+            return
         tasks = self._store.items("task")
         for upid, task in tasks[: max(0, len(tasks) - KEPT)]:
             if task["status"] is not None:
@@ -181,9 +182,3 @@ def _failure_text(error: TaskError | ApiError) -> str:
     if isinstance(error, ApiError):
         return error.message.rstrip("\n")
     return str(error).rstrip("\n")
-
-
-def public(task: Value) -> dict[str, Any]:
-    """A task as lists show it: parts of the id, and status and end time when it is over."""
-    shown = {k: v for k, v in task.items() if k != "log" and v is not None}
-    return shown

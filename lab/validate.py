@@ -11,9 +11,7 @@ from lab.spec import MethodSpec, Properties, Property, PropertyString
 
 INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-_UNKNOWN = (
-    "property is not defined in schema and the schema does not allow additional properties"
-)
+_UNKNOWN = "property is not defined in schema and the schema does not allow additional properties"
 _MISSING = "property is missing and it is not optional"
 
 
@@ -149,7 +147,7 @@ def _pattern(pattern: str) -> re.Pattern[str]:
 
 
 def _check_format(wanted: str | PropertyString, text: str, path: str) -> str | None:
-    from lab.formats import check_format  # noqa: PLC0415 - property strings hold values again
+    from lab.formats import check_format
 
     return check_format(wanted, text, path)
 

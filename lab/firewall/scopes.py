@@ -90,7 +90,7 @@ class GroupScope(Scope):
 DATACENTER = Scope(
     env="cluster",
     path="/cluster/firewall",
-    key=lambda params: CLUSTER,
+    key=lambda _params: CLUSTER,
     directions=("in", "out", "forward", "group"),
 )
 GROUP = GroupScope(

@@ -50,7 +50,7 @@ def _held(privileges: Privileges, starts: tuple[str, ...]) -> Privileges:
 
 
 @handles("GET", "/access/domains")
-async def list_realms(call: Call) -> Any:
+async def list_realms(_call: Call) -> Any:
     """The two realms that every cluster has."""
     return [
         {"realm": "pam", "type": "pam", "comment": "Linux PAM standard authentication"},

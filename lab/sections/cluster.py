@@ -93,7 +93,7 @@ async def read_log(call: Call) -> Any:
     """Starts and ends of tasks; the lab logs nothing else here."""
     if not call.lab.rights.has(call.user, "/", ["Sys.Syslog"]):
         return []
-    lines = [
+    return [
         {
             "uid": number,
             "time": task["starttime"],
@@ -106,4 +106,3 @@ async def read_log(call: Call) -> Any:
         }
         for number, task in enumerate(call.lab.tasks.list()[: call.params.get("max", 50)], 1)
     ]
-    return lines

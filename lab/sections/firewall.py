@@ -66,7 +66,7 @@ def _rule_at(scope: Scope, call: Call) -> Rule:
     pos = call.params["pos"]
     if pos >= len(found):
         raise failure(f"no rule at position {pos}")
-    return found[pos]
+    return dict(found[pos])
 
 
 async def read_rule(scope: Scope, call: Call) -> Any:
@@ -82,9 +82,7 @@ def _given(call: Call) -> Rule:
 def _checked(scope: Scope, call: Call, rule: Rule) -> Rule:
     filled = {name: value for name, value in rule.items() if value != ""}
     scopes = scopes_of(scope, call)
-    return rule_checks.checked(
-        filled, env=scope.env, directions=scope.directions, scopes=scopes
-    )
+    return rule_checks.checked(filled, env=scope.env, directions=scope.directions, scopes=scopes)
 
 
 async def create_rule(scope: Scope, call: Call) -> Any:
@@ -147,7 +145,7 @@ for _scope in (DATACENTER, GROUP, HOST, GUEST):
 
 
 @handles("GET", "/cluster/firewall/macros")
-async def list_macros(call: Call) -> Any:
+async def list_macros(_call: Call) -> Any:
     """All macros with a description."""
     return [{"macro": name, "descr": text} for name, text in MACROS.items()]
 

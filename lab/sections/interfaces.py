@@ -10,7 +10,15 @@ from lab.errors import failure
 Interface = dict[str, Any]
 Interfaces = dict[str, Interface]
 FIRST_PRIORITY = 3  # 1 is the loopback's, 2 the place of its own stanza
-_ORDER = {"eth": 2, "OVSPort": 2, "bond": 2, "OVSIntPort": 3, "OVSBond": 4, "bridge": 5, "OVSBridge": 5}
+_ORDER = {
+    "eth": 2,
+    "OVSPort": 2,
+    "bond": 2,
+    "OVSIntPort": 3,
+    "OVSBond": 4,
+    "bridge": 5,
+    "OVSBridge": 5,
+}
 _LAST = 9
 _TAGGED = re.compile(r"(\S+)\.(\d+)")
 _VLAN = re.compile(r"vlan(\d+)")

@@ -161,9 +161,7 @@ def _check_gateway(call: Call, interfaces: Interfaces, values: dict[str, Any]) -
     for name in ("gateway", "gateway6"):
         for other, interface in interfaces.items():
             if name in values and other != call.params["iface"] and interface.get(name):
-                raise bad_parameter(
-                    name, f"Default gateway already exists on interface '{other}'."
-                )
+                raise bad_parameter(name, f"Default gateway already exists on interface '{other}'.")
 
 
 @handles("POST", "/nodes/{node}/network")
@@ -226,7 +224,7 @@ async def reload(call: Call) -> Any:
     """Apply the configuration, as a task."""
     node, store = call.params["node"], call.lab.store
 
-    async def work(log: TaskLog) -> None:
+    async def work(_log: TaskLog) -> None:
         for name, interface in configured(store, node).items():
             row = {"config": interface, "applied": interface}
             if row != store.get("iface", f"{node}/{name}"):

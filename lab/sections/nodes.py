@@ -14,7 +14,7 @@ KERNEL = "6.17.2-1-pve"
 
 
 @handles("GET", "/nodes/{node}/version")
-async def read_version(call: Call) -> Any:
+async def read_version(_call: Call) -> Any:
     """The same on every host."""
     return version()
 
@@ -65,13 +65,13 @@ def _cpuinfo(cores: int) -> dict[str, Any]:
 
 
 @handles("GET", "/nodes/{node}/netstat")
-async def read_netstat(call: Call) -> Any:
+async def read_netstat(_call: Call) -> Any:
     """Traffic of tap devices; a lab's host has none."""
     return []
 
 
 @handles("GET", "/nodes/{node}/subscription")
-async def read_subscription(call: Call) -> Any:
+async def read_subscription(_call: Call) -> Any:
     """A lab has no subscription, and says so as a host without one does."""
     return {
         "status": "notfound",

@@ -9,8 +9,8 @@ from lab.errors import failure
 from lab.formats import split_list
 from lab.routes import handles
 from lab.sections.resources import all_rows, storage_row
-from lab.store import Value
 from lab.storage.definitions import members
+from lab.store import Value
 
 _DROPPED = ("pool",)
 

@@ -88,9 +88,7 @@ TYPES: dict[str, StorageType] = {
     ),
     "lvmthin": _type("thinpool vgname"),
     "zfspool": _type("pool", "blocksize sparse mountpoint"),
-    "rbd": _type(
-        "", "monhost pool namespace data-pool username krbd keyring", content="images"
-    ),
+    "rbd": _type("", "monhost pool namespace data-pool username krbd keyring", content="images"),
     "iscsi": _type("portal target", content="images"),
     "iscsidirect": _type("portal target", content="images"),
     "zfs": _type(
@@ -104,7 +102,5 @@ TYPES: dict[str, StorageType] = {
         "prune-backups max-protected-backups",
         content="backup",
     ),
-    "esxi": _type(
-        "server username", "shared password skip-cert-verification", content="import"
-    ),
+    "esxi": _type("server username", "shared password skip-cert-verification", content="import"),
 }
