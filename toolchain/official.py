@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import pins, places, progress
+from . import lock, pins, places, progress
 from .problems import ToolchainError
 
 RELEASES = "https://get.pulumi.com/releases/sdk"
@@ -117,26 +117,32 @@ class Official:
         archive = self._archive
         if archive is None or not self.reachable():
             return False
-        folder = self.cache.work / f"official-{os.getpid()}"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        try:
-            expected = self._expected(archive)
-            file = folder / archive
-            found = self._download(archive, file)
-            if found != expected:
-                raise ToolchainError(
-                    f"{archive} from {self.releases} has the checksum {found}, its list says "
-                    f"{expected or 'nothing'}: not used; try again, or use --built"
-                )
-            self._unpack(file, folder)
-        except (OSError, tarfile.TarError) as problem:
-            self.say(f"the engine cannot be downloaded ({problem})")
-            self.avoid()
-            return False
-        finally:
+        with lock.held(self.cache.root / "lock", self.say):
+            if self.has_engine():  # whoever had the lock before has fetched it
+                return True
+            folder = self.cache.work / "official"
             shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            try:
+                self._fetch(archive, folder)
+            except (OSError, tarfile.TarError) as problem:
+                self.say(f"the engine cannot be downloaded ({problem})")
+                self.avoid()
+                return False
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
         return True
+
+    def _fetch(self, archive: str, folder: Path) -> None:
+        expected = self._expected(archive)
+        file = folder / archive
+        found = self._download(archive, file)
+        if found != expected:
+            raise ToolchainError(
+                f"{archive} from {self.releases} has the checksum {found}, its list says "
+                f"{expected or 'nothing'}: not used; try again, or use --built"
+            )
+        self._unpack(file, folder)
 
     def _expected(self, archive: str) -> str:
         text = self._small(self._sums, self.idle_s).decode("ascii", errors="replace")

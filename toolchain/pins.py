@@ -188,11 +188,11 @@ def set_digest() -> str:
     return hashlib.sha256(every.encode()).hexdigest()[:16]
 
 
-def needed_go(sources: Path = SOURCES) -> versions.Version:
+def needed_go() -> versions.Version:
     """The newest `go` line of the four go.mod files."""
     lines = []
     for target in TARGETS:
-        file = sources / target.folder / "go.mod"
+        file = SOURCES / target.folder / "go.mod"
         try:
             text = file.read_text(encoding="utf-8")
         except FileNotFoundError:

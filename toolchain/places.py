@@ -58,6 +58,11 @@ class Cache:
         return self.root / "go-build"
 
     @property
+    def go_modules(self) -> Path:
+        """Downloaded modules, if the compiler is our wheel; else the user's own cache serves."""
+        return self.root / "go-modules"
+
+    @property
     def idle_home(self) -> Path:
         """PULUMI_HOME of commands that only ask an engine for its version."""
         return self.root / "idle-home"

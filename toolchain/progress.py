@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 EVERY_S = 10.0
+_TRUST_S = 120.0
 
 Say = Callable[[str], None]
 
@@ -48,6 +49,7 @@ class Progress:
     say: Say
     clock: Callable[[], float] = time.monotonic
     every_s: float = EVERY_S
+    verb: str = "building"
     _title: str = ""
     _step: int = 0
     _step_began: float = 0.0
@@ -70,14 +72,15 @@ class Progress:
 
     def _line(self, now: float) -> None:
         self._last = now
-        place = f"building {self._title} ({self._step} of {len(self.expected_s)})"
+        place = f"{self.verb} {self._title} ({self._step} of {len(self.expected_s)})"
         self.say(f"{place}, {span(now - self._began)} of about {rough(self.total_s(now))}")
 
     def total_s(self, now: float) -> float:
         """Expected length of the whole work in seconds, never less than what has passed."""
         done = sum(self.expected_s[: self._step - 1])
         taken = self._step_began - self._began
-        pace = taken / done if done and taken else 1.0
+        # A short step says little about the machine, so the measured times keep a weight.
+        pace = (taken + _TRUST_S) / (done + _TRUST_S)
         ahead = sum(self.expected_s[self._step :]) * pace
         current = max(self.expected_s[self._step - 1] * pace, now - self._step_began)
         return taken + current + ahead

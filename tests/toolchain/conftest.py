@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from toolchain import places
+from toolchain import pins, places
+
+REAL_SOURCES = pins.SOURCES
 
 # What the fake programs themselves need.
 _TOOLS = ("sh", "nice", "chmod", "sleep", "touch", "cat", "mkdir")
 
 # A Go command that "compiles" in no time: every output is a script that does nothing.
 _GO = """#!/bin/sh
-echo "$*" >> "$FAKE_LOG"
+echo "$*" >> "$FAKE_LOG"; echo $$ > "$FAKE_LOG.pid"
 case "$1" in
 env) echo go1.99.0 ;;
 list) echo "$FAKE_MODULE" ;;
@@ -44,6 +46,10 @@ class Machine:
         self.log = root / "go-calls"
         self.lines: list[str] = []
         self._monkeypatch = monkeypatch
+        self.sources = root / "sources"
+        copy_pins(self.sources)
+        monkeypatch.setattr(pins, "SOURCES", self.sources)
+        pins.expected_digest.cache_clear()
         for tool in _TOOLS:
             found = shutil.which(tool)
             assert found, tool
@@ -93,10 +99,21 @@ esac
 """
 
 
+def copy_pins(folder: Path) -> None:
+    """The real go.mod and go.sum files, each with one small program."""
+    for target in pins.TARGETS:
+        inner = folder / target.folder
+        inner.mkdir(parents=True)
+        for name in ("go.mod", "go.sum"):
+            shutil.copyfile(REAL_SOURCES / target.folder / name, inner / name)
+        (inner / "main.go").write_text("package main\n")
+
+
 @pytest.fixture
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
     """An empty machine."""
-    return Machine(tmp_path, monkeypatch)
+    yield Machine(tmp_path, monkeypatch)
+    pins.expected_digest.cache_clear()
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from toolchain import ensure, official, pins, places
 from toolchain.__main__ import main
 from toolchain.problems import ToolchainError
 
-from .conftest import Machine
+from .conftest import REAL_SOURCES, Machine
 
 Calls = Callable[[], list[str]]
 
@@ -214,7 +214,7 @@ def test_status_changes_nothing_that_matters_and_names_what_is_missing(
 def test_a_terminated_build_says_that_it_can_go_on(command_line: Machine) -> None:
     command_line.put_go(slow="30")
     with subprocess.Popen(
-        [sys.executable, "-m", "toolchain", "build"], cwd=pins.SOURCES.parent,
+        [sys.executable, "-m", "toolchain", "build"], cwd=REAL_SOURCES.parent,
         env=dict(os.environ), text=True, stderr=subprocess.PIPE,
     ) as process:  # fmt: skip
         assert process.stderr is not None
@@ -229,6 +229,6 @@ def test_a_terminated_build_says_that_it_can_go_on(command_line: Machine) -> Non
 def test_the_module_needs_only_the_standard_library() -> None:
     # Isolated, without site-packages: what is not in the standard library cannot be found.
     code = (
-        f"import sys; sys.path.insert(0, {str(pins.SOURCES.parent)!r}); import toolchain.__main__"
+        f"import sys; sys.path.insert(0, {str(REAL_SOURCES.parent)!r}); import toolchain.__main__"
     )
     subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True)

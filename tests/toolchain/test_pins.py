@@ -10,18 +10,15 @@ import pytest
 from toolchain import pins, versions
 from toolchain.problems import ToolchainError
 
+from .conftest import copy_pins
+
 ROOT = pins.SOURCES.parent
 
 
 @pytest.fixture
 def sources(tmp_path: Path) -> Path:
-    """A copy of the four Go folders' pin files."""
-    for target in pins.TARGETS:
-        folder = tmp_path / target.folder
-        folder.mkdir()
-        for name in ("go.mod", "go.sum"):
-            shutil.copyfile(pins.SOURCES / target.folder / name, folder / name)
-        (folder / "main.go").write_text("package main\n")
+    """A copy of the pin files, to be changed."""
+    copy_pins(tmp_path)
     return tmp_path
 
 
@@ -89,7 +86,8 @@ def test_the_pinned_wheel_of_go_is_new_enough_for_every_module() -> None:
     assert wheel >= pins.needed_go()
 
 
-def test_a_folder_without_go_mod_is_named(sources: Path) -> None:
+def test_a_folder_without_go_mod_is_named(sources: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (sources / "command" / "go.mod").unlink()
+    monkeypatch.setattr(pins, "SOURCES", sources)
     with pytest.raises(ToolchainError, match=r"command/go\.mod is missing"):
-        pins.needed_go(sources)
+        pins.needed_go()

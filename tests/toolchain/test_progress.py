@@ -37,7 +37,7 @@ def test_a_slow_first_step_makes_the_estimate_longer() -> None:
     work.begin("second")
     assert lines == [
         "building first (1 of 2), 0s of about 3m",
-        "building second (2 of 2), 2m00s of about 6m",
+        "building second (2 of 2), 2m00s of about 5m",
     ]
 
 
