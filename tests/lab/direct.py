@@ -1,0 +1,149 @@
+"""A lab whose handlers are called without HTTP: the same checks, the same code, no port."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from lab import guests, storage
+from lab.app import Lab, Settings
+from lab.call import Call, Upload
+from lab.errors import ApiError
+from lab.routes import Endpoint, Routes, handlers
+from lab.seed import apply_seed
+from lab.spec import load_methods
+from lab.store import Store
+from lab.validate import validate
+
+SEED: dict[str, Any] = {
+    "cluster": "lab",
+    "nodes": [
+        {"name": f"pve{n}", "cores": 8, "memoryMib": 16384, "address": "127.0.0.1"}
+        for n in (1, 2, 3)
+    ],
+    "bridges": ["vmbr0"],
+    "storages": [
+        {
+            "id": "local",
+            "type": "dir",
+            "path": "/var/lib/vz",
+            "content": ["iso", "vztmpl", "import", "backup", "snippets", "images"],
+            "shared": False,
+            "sizeGib": 200,
+        },
+        {
+            "id": "pool",
+            "type": "nfs",
+            "server": "127.0.0.9",
+            "export": "/pool",
+            "content": ["images", "import"],
+            "shared": True,
+            "sizeGib": 4000,
+        },
+        {
+            "id": "thin",
+            "type": "lvmthin",
+            "vgname": "vg",
+            "thinpool": "data",
+            "content": ["images"],
+            "shared": False,
+            "sizeGib": 100,
+        },
+    ],
+    "volumes": [{"volid": "pool:import/debian.qcow2", "sizeMib": 2048}],
+}
+_routes: list[Routes] = []
+
+
+def routes() -> Routes:
+    """The tree of the handlers of guests and storages, built once."""
+    if not _routes:
+        tree, methods = Routes(), load_methods()
+        for (method, pattern), handler in handlers().items():
+            if handler.__module__.startswith((guests.__name__, storage.__name__)):
+                spec = methods[method, pattern]
+                tree.add(Endpoint(method=method, pattern=pattern, spec=spec, handler=handler))
+        _routes.append(tree)
+    return _routes[0]
+
+
+class Refused(Exception):
+    """An answer other than 200."""
+
+    def __init__(self, error: ApiError) -> None:
+        super().__init__(f"{error.status} {error.message} {error.errors}")
+        self.status, self.message, self.errors = error.status, error.message, error.errors
+
+
+class Api:
+    """Asks a lab directly; `q` below stands for `nodes/pve1/qemu`."""
+
+    def __init__(self, state: Path, seed: dict[str, Any] | None = None) -> None:
+        self.state = state
+        store = Store(state / "lab.db")
+        apply_seed(store, seed or SEED)
+        self.lab = Lab(Settings(state=state, task_grace_s=0), store)
+
+    async def asking(
+        self, method: str, path: str, upload: Upload | None = None, **params: str
+    ) -> Any:
+        """One answer's data; a started task is waited for and its row returned."""
+        if path.startswith("q/"):
+            path = f"nodes/pve1/qemu/{path[2:]}"
+        parts = [part for part in path.split("/") if part]
+        found = routes().find(method, parts)
+        assert found is not None, f"{method} {path}"
+        endpoint, variables = found
+        spec = load_methods()[endpoint.method, endpoint.pattern]
+        raw = {**params, **variables}
+        try:
+            call = Call(
+                lab=self.lab,
+                method=method,
+                path="/" + "/".join(parts),
+                pattern=endpoint.pattern,
+                params=validate(spec, raw),
+                user="root@pam",
+                raw=raw,
+                upload=upload,
+            )
+            data = await endpoint.handler(call)
+        except ApiError as error:
+            raise Refused(error) from error
+        finally:
+            self.lab.store.commit()
+        if isinstance(data, str) and data.startswith("UPID:"):
+            return await self.lab.tasks.wait(data)
+        return data
+
+    def ask(self, method: str, path: str, upload: Upload | None = None, **params: str) -> Any:
+        """The same for a test without a loop of its own."""
+        return asyncio.run(self.asking(method, path, upload, **params))
+
+    def done(self, method: str, path: str, **params: str) -> None:
+        """A task that must end well."""
+        task = self.ask(method, path, **params)
+        assert task["status"] == "OK", task
+
+    def config(self, vmid: int, node: str = "pve1", **params: str) -> dict[str, Any]:
+        """A guest's configuration as GET shows it."""
+        found: dict[str, Any] = self.ask("GET", f"nodes/{node}/qemu/{vmid}/config", **params)
+        return found
+
+    def put(self, vmid: int, **params: str) -> None:
+        """Change options of a guest on pve1."""
+        self.ask("PUT", f"q/{vmid}/config", **params)
+
+    def create(self, vmid: int, **params: str) -> None:
+        """A new guest on pve1."""
+        self.done("POST", "nodes/pve1/qemu", vmid=str(vmid), **params)
+
+    def start(self, vmid: int) -> None:
+        """Boot a guest on pve1."""
+        self.done("POST", f"q/{vmid}/status/start")
+
+    def volumes(self, storage: str, node: str = "pve1") -> list[str]:
+        """The volume ids of a storage's disks."""
+        rows = self.ask("GET", f"nodes/{node}/storage/{storage}/content", content="images")
+        return sorted(row["volid"] for row in rows)

@@ -1,0 +1,77 @@
+"""Documents of a cloud-init drive."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from lab.guests.cloudinit import documents
+
+CONFIG = {
+    "name": "c07-head.lab.example",
+    "ciuser": "root",
+    "cipassword": "$5$salt$hash",
+    "sshkeys": "ssh-ed25519%20AAAA%20me%0Assh-ed25519%20BBBB%20you%0A",
+    "nameserver": "10.0.0.53 10.0.0.54",
+    "searchdomain": "lab.example",
+    "net0": "virtio=02:00:00:00:00:0A,bridge=vmbr0",
+    "net1": "virtio=02:00:00:00:00:0B,bridge=vmbr0",
+    "ipconfig0": "ip=10.0.7.1/24,gw=10.0.7.254",
+    "ipconfig1": "ip=dhcp,ip6=auto",
+}
+
+
+def test_user_data_names_host_user_password_and_keys() -> None:
+    user = yaml.safe_load(documents(CONFIG, 100)["user"])
+    assert user["hostname"] == "c07-head"
+    assert user["fqdn"] == "c07-head.lab.example"
+    assert user["user"] == "root"
+    assert user["disable_root"] is False
+    assert user["password"] == "$5$salt$hash"
+    assert user["ssh_authorized_keys"] == ["ssh-ed25519 AAAA me", "ssh-ed25519 BBBB you"]
+    assert user["package_upgrade"] is True
+    assert "users" not in user
+
+
+def test_a_shown_document_hides_the_password() -> None:
+    assert "$5$" not in documents(CONFIG, 100, hide_password=True)["user"]
+
+
+def test_the_network_is_version_1_with_lower_case_addresses() -> None:
+    network = yaml.safe_load(documents(CONFIG, 100)["network"])
+    first, second, dns = network["config"]
+    assert network["version"] == 1
+    assert first == {
+        "type": "physical",
+        "name": "eth0",
+        "mac_address": "02:00:00:00:00:0a",
+        "subnets": [
+            {
+                "type": "static",
+                "address": "10.0.7.1",
+                "netmask": "255.255.255.0",
+                "gateway": "10.0.7.254",
+            }
+        ],
+    }
+    assert [net["type"] for net in second["subnets"]] == ["dhcp4", "ipv6_slaac"]
+    assert dns == {
+        "type": "nameserver",
+        "address": ["10.0.0.53", "10.0.0.54"],
+        "search": ["lab.example"],
+    }
+
+
+@pytest.mark.parametrize("change", [{"ciuser": "me"}, {"ipconfig0": "ip=dhcp"}])
+def test_changed_data_make_another_instance(change: dict[str, str]) -> None:
+    assert documents(CONFIG, 100)["meta"] != documents({**CONFIG, **change}, 100)["meta"]
+
+
+def test_other_options_make_no_other_instance() -> None:
+    assert documents(CONFIG, 100)["meta"] == documents({**CONFIG, "memory": "64"}, 100)["meta"]
+
+
+def test_a_config_drive_carries_an_interfaces_file() -> None:
+    network = documents({**CONFIG, "citype": "configdrive2"}, 100)["network"]
+    assert "iface eth0 inet static\n        address 10.0.7.1\n" in network
+    assert "iface eth1 inet dhcp\n" in network
