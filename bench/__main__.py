@@ -1,0 +1,76 @@
+"""`python -m bench plan|engine|lab [--repeats N] [--quick] [--big]`.
+
+Results go to bench/results.json and bench/RESULTS.md; a failed measurement exits with 1 and
+changes neither.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from bench.machine import machine, versions
+from bench.processes import BenchError
+from bench.results import merge
+from bench.table import markdown, terminal
+
+FOLDER = Path(__file__).parent
+REPEATS = 7
+QUICK_REPEATS = 3
+SEEDS = {"PYTHONHASHSEED": "0"}
+"""The only source of chance; passwords come from a fixed secret."""
+
+
+def say(text: str) -> None:
+    """A line of progress."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """What to measure, and how often."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.splitlines()[0])
+    parser.add_argument("name", choices=("plan", "engine", "lab"), help="what to measure")
+    parser.add_argument("--repeats", type=int, help=f"rounds of all arms (default {REPEATS})")
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK_REPEATS} rounds, fewer sizes")
+    parser.add_argument("--big", action="store_true", help="engine: 250 clusters as well, once")
+    parsed = parser.parse_args(arguments)
+    parsed.repeats = parsed.repeats or (QUICK_REPEATS if parsed.quick else REPEATS)
+    if parsed.repeats < 1:
+        parser.error("--repeats: write 1 or more")
+    return parsed
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, write both files, print the table; exit code 0, or 1 with a message."""
+    chosen = options(arguments)
+    context = {"machine": machine(), "seeds": SEEDS, "repeats": chosen.repeats}
+    try:
+        # Each bench is imported when it is asked for: one half-built room stops only its own.
+        if chosen.name == "plan":
+            from bench import planning
+
+            found, used = planning.bench(chosen.repeats, quick=chosen.quick, say=say)
+        elif chosen.name == "engine":
+            from bench import engine
+
+            found, used = engine.bench(chosen.repeats, big=chosen.big, say=say)
+        else:
+            from bench import lab
+
+            found, used = lab.bench(chosen.repeats, say=say)
+    except BenchError as error:
+        say(f"bench: {error}")
+        return 1
+    context["versions"] = versions() | used
+    document = merge(FOLDER / "results.json", chosen.name, found, context)
+    (FOLDER / "RESULTS.md").write_text(markdown(document))
+    Console().print(terminal(chosen.name, document["benches"][chosen.name]))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,226 @@
+"""The lab beside the engine: its share of an `up`, what it is asked, and how fast it reads.
+
+The bound of a read is a server with the same HTTP library, TLS and answer that does nothing else;
+the peer is fakepve, another simulator of the API, with the same guests.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench import peers
+from bench.figures import spread
+from bench.labs import Served, served
+from bench.processes import BenchError
+from bench.programs import prepare
+from bench.readers import read_once, reads_per_second, trusting
+from bench.requestlog import Calls, calls, lines
+from bench.results import Arm, Result, Target
+from bench.stacks import NODES, ROOT, SHIPPED_CLUSTERS, Size
+
+TARGET_SHARE = 0.25
+FLUSH_S = 0.6  # seconds; the lab writes its log out five times a second
+LOAD_S = 2.0
+FAKEPVE = "0.5.0"
+FAKEPVE_PASSWORD = "bench"
+PATHS = {
+    "GET version": "/api2/json/version",
+    "GET cluster/resources, 131 guests": "/api2/json/cluster/resources",
+}
+NO_BOUND = Arm(what="none: zero, if answers took no time")
+NO_PEER = Arm(what="none: no other simulator lets this program's `up` end")
+
+Say = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Ups:
+    """What the lab did during each `up`; shares are of its wall time."""
+
+    server_share: list[float] = field(default_factory=list)
+    cpu_share: list[float] = field(default_factory=list)
+    calls: dict[str, Calls] = field(default_factory=dict)
+    peak_mib: float = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """A server to read from, and how to be let in."""
+
+    port: int
+    headers: Mapping[str, str]
+
+
+Rates = dict[str, dict[str, list[float]]]  # by name of the read, then by server
+
+
+def watch_up(program_up: Callable[[], float], lab: Served, ups: Ups) -> None:
+    """Run an `up` and add what the lab's log and process say about it."""
+    cpu_s, start = lab.cpu_s, time.time()
+    wall_s = program_up()
+    end, cpu_s = time.time(), lab.cpu_s - cpu_s
+    time.sleep(FLUSH_S)
+    ups.calls = calls(lines(lab.state), start, end)
+    ups.server_share.append(sum(each.ms for each in ups.calls.values()) / 1000 / wall_s)
+    ups.cpu_share.append(cpu_s / wall_s)
+    ups.peak_mib = lab.peak_mib
+
+
+@contextmanager
+def bare(lab: Served, body: bytes, folder: Path) -> Iterator[Reader]:
+    """A server that answers everything with `body`, under the lab's certificate."""
+    path = folder / "body"
+    path.write_bytes(body)
+    command = [sys.executable, "-P", "-m", "bench.bare", str(lab.state / "server.pem")]
+    command += [str(lab.state / "server.key"), str(path)]
+    with _started(command, {"PYTHONPATH": str(ROOT)}) as process:
+        yield Reader(port=int(process.stdout.readline() if process.stdout else 0), headers={})
+
+
+@contextmanager
+def fakepve(folder: Path, port: int) -> Iterator[Reader]:
+    """The peer with the shipped event's guests; `BenchError` when it cannot be installed."""
+    programs = peers.installed("fakepve", FAKEPVE)
+    names = [f"c{n:02d}-{node}" for n in range(1, SHIPPED_CLUSTERS + 1) for node in NODES]
+    guests = [
+        {"vmid": 1000 + number, "name": name, "status": "running", "config": {"memory": 512}}
+        for number, name in enumerate(["instructor", *names])
+    ]
+    (folder / "guests.json").write_text(json.dumps({"guests": guests}))
+    command = [str(programs / "fakepve"), "--port", str(port), "--user", "root@pam"]
+    command += ["--password", FAKEPVE_PASSWORD, str(folder / "guests.json")]
+    with _started(command, peers.variables(programs)):
+        yield Reader(port=port, headers={"Cookie": f"PVEAuthCookie={_ticket(port)}"})
+
+
+@contextmanager
+def _started(command: list[str], variables: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(
+        command,
+        env=dict(variables),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+def _ticket(port: int, patience_s: float = 15) -> str:
+    """Log in once the server answers."""
+    form = urllib.parse.urlencode({"username": "root@pam", "password": FAKEPVE_PASSWORD})
+    url = f"https://127.0.0.1:{port}/api2/json/access/ticket"
+    end = time.monotonic() + patience_s
+    while True:
+        try:
+            with urllib.request.urlopen(url, form.encode(), context=trusting()) as answer:
+                return str(json.load(answer)["data"]["ticket"])
+        except OSError as error:
+            if time.monotonic() > end:
+                raise BenchError(f"fakepve does not answer: {error}") from None
+            time.sleep(0.2)
+
+
+def read_rates(lab: Served, folder: Path, repeats: int) -> tuple[Rates, str]:
+    """Reads per second of lab, bare server and peer in turn; and why a peer is missing."""
+    port = int(lab.endpoint.rpartition(":")[2])
+    own = Reader(port=port, headers={"Authorization": f"PVEAPIToken={lab.token}"})
+    rates: Rates = {}
+    missing = ""
+    for name, path in PATHS.items():
+        rates[name] = {"lab": [], "bare": [], "fakepve": []}
+        body = read_once(own.port, path, own.headers)
+        with bare(lab, body, folder) as bound:
+            try:
+                with fakepve(folder, _free_port()) as peer:
+                    _rounds(
+                        rates[name], {"lab": own, "bare": bound, "fakepve": peer}, path, repeats
+                    )
+            except BenchError as error:
+                missing = str(error)
+                _rounds(rates[name], {"lab": own, "bare": bound}, path, repeats)
+    return rates, missing
+
+
+def _rounds(
+    rates: dict[str, list[float]], readers: Mapping[str, Reader], path: str, repeats: int
+) -> None:
+    for _ in range(repeats):
+        for server, reader in readers.items():
+            rates[server].append(reads_per_second(reader.port, path, reader.headers, LOAD_S))
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return int(found.getsockname()[1])
+
+
+def results(size: Size, ups: Ups, rates: Rates, missing: str) -> Iterator[Result]:
+    """Shares of `up`, then rates of reads."""
+    counts = {
+        name: {"calls": each.count, "ms each": each.ms / each.count}
+        for name, each in ups.calls.items()
+    }
+    counts["all"] = {
+        "calls": sum(each.count for each in ups.calls.values()),
+        "ms each": sum(each.ms for each in ups.calls.values())
+        / sum(each.count for each in ups.calls.values()),
+        "lab peak MiB": ups.peak_mib,
+    }
+    for key, what, values in (
+        ("share", "time in the lab's answers ÷ wall time of `up`", ups.server_share),
+        ("cpu-share", "CPU time of the lab ÷ wall time of `up`", ups.cpu_share),
+    ):
+        yield Result(
+            id=f"lab.{key}",
+            what=f"{what}, {size.clusters} clusters ({size.guests} guests)",
+            unit="",
+            figure=spread(values),
+            bound=NO_BOUND,
+            peer=NO_PEER,
+            target=Target(limit=TARGET_SHARE),
+            more=counts if key == "share" else {},
+        )
+    for name, servers in rates.items():
+        peer = f"fakepve {FAKEPVE}"
+        yield Result(
+            id=f"lab.reads.{name.split()[1].strip(',')}",
+            what=f"{name}, more is better",
+            unit="/s",
+            figure=spread(servers["lab"]),
+            bound=Arm(what="same library and answer, no work", spread=spread(servers["bare"])),
+            peer=Arm(what=peer, spread=spread(servers["fakepve"]))
+            if servers["fakepve"]
+            else Arm(what=f"none: {missing}"),
+        )
+
+
+def bench(repeats: int, *, say: Say) -> tuple[list[Result], dict[str, str]]:
+    """All results of the lab, and the versions of what was measured."""
+    size, ups = Size(clusters=SHIPPED_CLUSTERS), Ups()
+    with tempfile.TemporaryDirectory(prefix="practicum-bench-") as scratch:
+        folder = Path(scratch)
+        with served(folder / "lab", size) as lab:
+            programs = prepare(folder, lab, size)
+            for number in range(1, repeats + 1):
+                watch_up(lambda: programs.practicum.stage("up").wall_s, lab, ups)
+                say(f"{number}/{repeats} share of up {ups.server_share[-1]:.3f}")
+                if number < repeats:
+                    programs.practicum.stage("destroy")
+            rates, missing = read_rates(lab, folder, repeats)
+    used = {"engine": programs.engine_version, "fakepve": FAKEPVE}
+    return list(results(size, ups, rates, missing)), used
