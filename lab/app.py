@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from lab.auth import Authority
 from lab.call import Call
+from lab.engines import engine_of
 from lab.errors import failure
+from lab.guests.record import from_row
 from lab.locks import Locks
 from lab.rights import Rights
 from lab.routes import Endpoint, Handler, Routes, handlers
@@ -74,7 +76,18 @@ class Lab:
         self.cache: dict[str, tuple[Any, Any]] = {}
 
     async def open(self) -> None:
-        """Bring what was running before a restart in line with what the engine still has."""
+        """Bring the status of guests in line with what the engine still runs after a restart."""
+        marked = [
+            guest
+            for vmid, row in self.store.items("qemu")
+            if (guest := from_row(self, vmid, row)).running
+        ]
+        alive = await engine_of(self).reconcile(marked)
+        for guest in marked:
+            if guest.vmid not in alive:
+                guest.status = guest.qmp = "stopped"
+                guest.save()
+        self.store.commit()
 
     async def close(self) -> None:
         """End tasks and close the store."""
@@ -107,18 +120,6 @@ class Lab:
         if name == "localhost":
             return str(self.nodes()[0]["name"])
         return str(self.node(name)["name"])
-
-    def guest(self, vmid: int | str, node: str | None = None) -> dict[str, Any]:
-        """A guest's row; 500 when it does not exist, or not on `node`."""
-        from lab.guests import guest
-
-        return guest(self, vmid, node)
-
-    def storage(self, storage: str, node: str | None = None) -> dict[str, Any]:
-        """A storage's configuration; 500 when it does not exist, or not on `node`."""
-        from lab.storage import storage_config
-
-        return storage_config(self, storage, node)
 
     def pools_of(self, vmid: int | str) -> list[str]:
         """The pools a guest is in (none or one)."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from typing import Any
 
 from lab.app import Lab
@@ -11,6 +10,7 @@ from lab.call import Call
 from lab.guests.read import resource_row
 from lab.routes import handles
 from lab.storage import definitions
+from lab.storage.status import usage
 from lab.tls import fingerprint
 
 MIB = 1024 * 1024
@@ -19,7 +19,6 @@ HOST_MEMORY = 1 * GIB
 HOST_DISK = 100 * GIB
 HOST_DISK_USED = 8 * GIB
 CLOCK = 5.0  # seconds
-DEFAULT_SIZE_GIB = 100
 _TYPES = {"vm": ("qemu", "lxc"), "node": ("node",), "storage": ("storage",), "sdn": ("sdn",)}
 
 
@@ -102,38 +101,17 @@ def node_row(
 
 def storage_rows(lab: Lab) -> list[dict[str, Any]]:
     """One object per storage and host that may use it; disabled ones are left out."""
-    used = used_bytes(lab)
     return [
-        storage_row(lab, name, config, node["name"], used)
+        storage_row(lab, name, config, node["name"])
         for name, config in lab.store.items("storage")
         for node in lab.nodes()
         if not config.get("disable") and definitions.on_node(config, node["name"])
     ]
 
 
-def used_bytes(lab: Lab) -> dict[tuple[str, str | None], int]:
-    """What volumes take, by storage and host; the host of a shared storage is None."""
-    stamp = lab.store.generation_of("volume")
-    cached = lab.cache.get("used bytes")
-    if cached is None or cached[0] != stamp:
-        sums: dict[tuple[str, str | None], int] = defaultdict(int)
-        for _, volume in lab.store.items("volume"):
-            sums[volume["storage"], volume["node"]] += volume["used"]
-        cached = lab.cache["used bytes"] = (stamp, sums)
-    found: dict[tuple[str, str | None], int] = cached[1]
-    return found
-
-
-def storage_row(
-    lab: Lab,
-    name: str,
-    config: dict[str, Any],
-    node: str,
-    used: dict[tuple[str, str | None], int] | None = None,
-) -> dict[str, Any]:
-    """A storage as one host sees it; `used` is what `used_bytes` told."""
-    shared = definitions.is_shared(config)
-    sums = used_bytes(lab) if used is None else used
+def storage_row(lab: Lab, name: str, config: dict[str, Any], node: str) -> dict[str, Any]:
+    """A storage as one host sees it."""
+    used, total = usage(lab, name, node)
     return {
         "id": f"storage/{node}/{name}",
         "type": "storage",
@@ -141,10 +119,10 @@ def storage_row(
         "node": node,
         "plugintype": config["type"],
         "status": "available",
-        "shared": int(shared),
+        "shared": int(definitions.is_shared(config)),
         "content": ",".join(sorted(definitions.contents(config))),
-        "disk": sums.get((name, None if shared else node), 0),
-        "maxdisk": int(config.get("sizeGib", DEFAULT_SIZE_GIB)) * GIB,
+        "disk": used,
+        "maxdisk": total,
     }
 
 
