@@ -197,7 +197,7 @@ class Event(Model):
     )
     network: EventNetwork = Field(default=EventNetwork(), description="Networks and egress.")
     participants: Participants = Field(
-        default=Participants(), description="How participants log in."
+        default=Participants(), description="Login of the participants, and keys for it."
     )
     vmids: VmidRange = Field(
         default="100000-199999",

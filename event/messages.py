@@ -137,7 +137,7 @@ def trapped(kind: type[BaseModel], section: Section) -> list[Problem]:
 
 def _untrapped(trap: TrapError, shape: Shape | None) -> str:
     """What to write instead of a doubtful word."""
-    in_quotes = f'"{trap.word}"'
+    in_quotes = quoted(trap.word)
     if shape is None:
         return f"write {trap.value} or {in_quotes}" if trap.value else f"write {in_quotes}"
     if shape.rule is not None:

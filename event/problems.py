@@ -119,14 +119,17 @@ def path_text(path: Path) -> str:
     for part in path:
         if isinstance(part, int):
             text += f"[{part}]"
-        elif part and all(
-            character.isascii() and (character.isalnum() or character in "_-:")
-            for character in part
-        ):
+        elif _is_plain(part):
             text += f".{part}" if text else part
         else:
             text += f"[{quoted(part)}]"
     return text
+
+
+def _is_plain(key: str) -> bool:
+    """Whether a key needs no brackets in a path."""
+    words = key.replace("-", "").replace("_", "").replace(":", "")
+    return words.isascii() and words.isalnum() and len(key) <= SHOWN_LENGTH
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -24,9 +24,10 @@ NO_WORDS = _NULL | _BOOLEAN.keys()
 _TRUE_IN_1_1 = frozenset(["y", "Y", "yes", "Yes", "YES", "on", "On", "ON"])
 _FALSE_IN_1_1 = frozenset(["n", "N", "no", "No", "NO", "off", "Off", "OFF"])
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
-_DECIMAL = re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+)")
+_DECIMAL = re.compile(r"[-+]?[0-9]+\.[0-9]*|\.[0-9]+")
+_BARE_POINT = re.compile(r"[-+]\.[0-9]+")
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9_]+")
-_SPACED = re.compile(r"[-+]?[0-9][0-9_.]*_[0-9_.]*")
+_SPACED = re.compile(r"[-+]?[.0-9][0-9_.]*_[0-9_.]*")
 _BASE_60 = re.compile(r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?")
 _BASE_N = re.compile(r"[-+]?0[xXoObB][0-9a-fA-F_]+")
 _EXPONENT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+")
@@ -96,6 +97,10 @@ def _leading_zero(word: str) -> TrapError:
     return TrapError(word, message, decimal)
 
 
+def _bare_point(word: str) -> TrapError:
+    return TrapError(word, _NUMBER_OR_WORD, word.replace(".", "0."))
+
+
 def _spaced(word: str) -> TrapError:
     return TrapError(word, _NUMBER_OR_WORD, word.replace("_", ""))
 
@@ -133,6 +138,7 @@ _NUMBER_OR_WORD = "without quotes is a number to some readers of YAML and a word
 
 _TRAPS = (
     (_INTEGER, _too_long),
+    (_BARE_POINT, _bare_point),
     (_LEADING_ZERO, _leading_zero),
     (_SPACED, _spaced),
     (_BASE_60, _base_60),

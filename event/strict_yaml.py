@@ -8,6 +8,7 @@ counted as often as they are used). Reading takes time in proportion to the file
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,8 +19,9 @@ from event.scalars import NO_WORDS
 from event.yaml_errors import explain
 
 MAX_DEPTH = 64
-MAX_NODES = 100_000
+MAX_NODES = 50_000
 MAX_ALIASES = 100
+MAX_PROBLEMS = 200
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -75,7 +77,8 @@ def compose(text: str, file: str) -> tuple[Node | None, list[Problem]]:
         return composer.document(), composer.problems
     except yaml.YAMLError as error:
         line, message, hint = explain(error, text)
-        composer.tell(line, (), message, hint)
+        with suppress(_StoppedError):
+            composer.tell(line, (), message, hint)
     except _StoppedError:
         pass
     raise EventError(composer.problems)
@@ -105,6 +108,8 @@ class _Composer:
                 hint=hint,
             )
         )
+        if len(self.problems) >= MAX_PROBLEMS:
+            raise _StoppedError
 
     def document(self) -> Node | None:
         tree: Node | None = None
@@ -187,12 +192,11 @@ class _Composer:
     def _alias(self, name: str, line: int, path: Path) -> Node:
         node = self._anchors.get(name)
         if node is None:
-            message, hint = (
-                f"has the alias *{name}, which nothing above defines",
-                ("write the value itself, or quote a text that starts with *"),
-            )
+            alias = f"has the alias *{shown(name)[1:-1]}"
+            message = f"{alias}, which nothing above defines"
+            hint = "write the value itself, or quote a text that starts with *"
             if name in self._anchors:
-                message, hint = f"has the alias *{name} inside what it stands for", "write it out"
+                message, hint = f"{alias} inside what it stands for", "write it out"
             self.tell(line, path, message, hint)
             raise _StoppedError
         self._aliases += 1

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueError
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema
@@ -73,6 +73,8 @@ class NumberRange:
 class AddressRange:
     """IPv4 addresses from `first` to `last`, both included; written `192.0.2.10-192.0.2.40`."""
 
+    RULE: ClassVar[Rule]
+
     first: IPv4Address
     last: IPv4Address
 
@@ -95,13 +97,13 @@ class AddressRange:
     def __get_pydantic_core_schema__(
         cls, source: object, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        return ADDRESS_RANGE.__get_pydantic_core_schema__(source, handler)
+        return cls.RULE.__get_pydantic_core_schema__(source, handler)
 
     @classmethod
     def __get_pydantic_json_schema__(
         cls, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        return ADDRESS_RANGE.__get_pydantic_json_schema__(schema, handler)
+        return cls.RULE.__get_pydantic_json_schema__(schema, handler)
 
 
 def parse_address(text: str) -> IPv4Address:
@@ -215,7 +217,7 @@ NETWORK = Rule(
     example="192.0.2.10",
     pattern=r"^[0-9]+(\.[0-9]+){3}(/[0-9]+)?$",
 )
-ADDRESS_RANGE = Rule(
+AddressRange.RULE = Rule(
     allowed="the first and the last address, e.g. 192.0.2.10-192.0.2.40",
     parse=_address_range,
     example="192.0.2.10-192.0.2.40",

@@ -22,6 +22,7 @@ FOLDER = Path("tests/event/rejected")
 SITES = Path("tests/event/accepted")
 CASES = sorted(path.stem for path in (ROOT / FOLDER).glob("*.yaml"))
 LIMIT_S = 1.0
+"""Of processor time; nothing here waits, and a busy machine must not fail the test."""
 
 
 @pytest.fixture(autouse=True)
@@ -36,23 +37,28 @@ def _from_the_root_without_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect_ex", refuse)
 
 
+def read_and_plan(name: str) -> None:
+    """What `practicum plan` does with a file before it shows anything."""
+    stack = read_stack(str(FOLDER / f"{name}.yaml"), SITES)
+    if isinstance(stack, EventStack):
+        plan_event(stack)
+    else:
+        plan_site(stack)
+
+
 def refusal(name: str) -> EventError:
     """The error that reading and planning the case ends with."""
     with pytest.raises(EventError) as caught:
-        stack = read_stack(str(FOLDER / f"{name}.yaml"), SITES)
-        if isinstance(stack, EventStack):
-            plan_event(stack)
-        else:
-            plan_site(stack)
+        read_and_plan(name)
     return caught.value
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_mistake_is_refused_with_its_message_in_under_a_second(name: str) -> None:
     golden = ROOT / FOLDER / f"{name}.txt"
-    start = time.perf_counter()
+    start = time.process_time()
     message = f"{refusal(name)}\n"
-    took_s = time.perf_counter() - start
+    took_s = time.process_time() - start
     if os.environ.get("PRACTICUM_GOLDEN") == "write":
         golden.write_text(message, encoding="utf-8")
     assert message == golden.read_text(encoding="utf-8")
