@@ -1,0 +1,129 @@
+"""What the engine's state says is deployed: guests, unfinished operations, outputs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from event.problems import RunError
+from operate.engine import Engine
+from operate.engine_errors import explain
+from operate.event_log import GUEST_TYPES, short_type, urn_name
+
+Inputs = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeployedGuest:
+    """A virtual machine of the state; `inputs` are as the provider was given them."""
+
+    urn: str
+    parent: str  # logical name of its component: the cluster's
+    inputs: Inputs = field(repr=False)
+    broken: bool  # its last operation failed halfway
+
+    @property
+    def name(self) -> str:
+        """Its name at the API, which is its logical name for guests of an event."""
+        return str(self.inputs.get("name") or urn_name(self.urn))
+
+    @property
+    def vmid(self) -> int:
+        """Its VMID; 0 for one that the provider was to choose, which ours never are."""
+        return int(self.inputs.get("vmId") or 0)
+
+    @property
+    def host(self) -> str:
+        """The host that it was put on."""
+        return str(self.inputs.get("nodeName") or "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """An operation that an interrupted run has begun, and nobody knows how it ended."""
+
+    urn: str
+    type: str
+    operation: str  # creating, updating, deleting, …
+    inputs: Inputs = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """The resource's logical name."""
+        return urn_name(self.urn)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployed:
+    """The state of a stack."""
+
+    guests: tuple[DeployedGuest, ...]
+    security_groups: Mapping[str, Inputs]  # inputs by name
+    resources: int  # all of them, providers and components included
+    pending: tuple[Pending, ...]
+    outputs: Mapping[str, Any]
+    raw: dict[str, Any] = field(repr=False)  # the exported deployment
+
+    @property
+    def vmids(self) -> frozenset[int]:
+        """VMIDs of the state's guests and templates."""
+        return frozenset(guest.vmid for guest in self.guests)
+
+    @property
+    def digest(self) -> str | None:
+        """Digest of the plan that was last built completely."""
+        value = self.outputs.get("planDigest")
+        return str(value) if value else None
+
+
+def deployed(engine: Engine) -> Deployed | None:
+    """The state of the engine's stack; None when there is no such stack."""
+    answer = engine.ask("stack", "export", "--stack", engine.stack.name)
+    if answer.code != 0:
+        if "no stack named" in answer.err:
+            return None
+        raise RunError(explain(answer.err or answer.out, engine.stack.name))
+    return read_export(json.loads(answer.out))
+
+
+def read_export(export: dict[str, Any]) -> Deployed:
+    """The state in an exported deployment."""
+    body = export.get("deployment") or {}
+    resources: list[dict[str, Any]] = [
+        each for each in body.get("resources") or [] if not each.get("delete")
+    ]
+    stack = next((each for each in resources if each["type"] == "pulumi:pulumi:Stack"), {})
+    return Deployed(
+        guests=tuple(_guests(resources)),
+        security_groups={
+            str(each["inputs"].get("name")): each["inputs"]
+            for each in resources
+            if each["type"].startswith("proxmoxve:Cluster/") or "security" in each["type"].lower()
+            if short_type(each["type"]) == "GroupLegacy" and each.get("inputs")
+        },
+        resources=len(resources),
+        pending=tuple(
+            Pending(
+                urn=each["resource"]["urn"],
+                type=short_type(each["resource"]["type"]),
+                operation=str(each.get("type") or ""),
+                inputs=each["resource"].get("inputs") or {},
+            )
+            for each in body.get("pending_operations") or []
+        ),
+        outputs=dict(stack.get("outputs") or {}),
+        raw=export,
+    )
+
+
+def _guests(resources: Iterable[dict[str, Any]]) -> Iterable[DeployedGuest]:
+    for each in resources:
+        if short_type(each["type"]) in GUEST_TYPES:
+            yield DeployedGuest(
+                urn=each["urn"],
+                parent=urn_name(each.get("parent") or ""),
+                inputs=each.get("inputs") or {},
+                broken=bool(each.get("initErrors")),
+            )

@@ -1,0 +1,106 @@
+"""`destroy`: an event is gone and its site as before; a site goes only when no event is on it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+
+from event.problems import PracticumError, RunError
+from event.stack import EventStack, SiteStack, Stack
+from operate.deployed import Deployed, deployed
+from operate.engine import Engine, StackRef
+from operate.places import Places
+from operate.preflight import few, look
+from operate.progress import Tally, Telling
+from operate.recovery import carry_out, plan_repair
+from operate.run import engine_run
+from operate.session import Session
+from operate.stacks import load
+from operate.summary import end_lines
+from operate.up import Wishes, parallel, start
+from plan.plan import plan_event, plan_site
+
+
+def destroy(stack: Stack, places: Places, wishes: Wishes, telling: Telling) -> None:
+    """Remove everything of a stack from its site. The stack file and its secret stay."""
+    session = start(stack, places, telling)
+    state = deployed(session.engine)
+    if state is None or not (state.resources or state.pending):
+        telling.summary([f"{stack.name}: nothing is deployed"], {"stack": stack.name, "done": 0})
+        return
+    session.stop_if_locked()
+    if isinstance(stack, SiteStack):
+        _stop_if_used(session, stack)
+    api = session.api()
+    seen = look(api, session.site, ())
+    repair = plan_repair(state, seen, stack.name, api)
+    _ask(session, state, wishes)
+    if repair.needed:
+        # A guest that is gone or elsewhere fails a destroy, unless the state is told before.
+        for line in repair.lines:
+            telling.step(line)
+        carry_out(session, repair, state, api)
+        state = deployed(session.engine) or state
+    plan = plan_event(stack) if isinstance(stack, EventStack) else plan_site(stack)
+    names = frozenset(guest.name for guest in state.guests)
+    options = ["--yes", "--skip-preview", "--parallel", str(parallel(plan, wishes))]
+    options += ["--continue-on-error"] + (["--refresh"] if wishes.refresh else [])
+    outcome = engine_run(
+        session, "destroy", options, f"destroy {stack.name}", Tally(total=len(names)), names
+    )
+    telling.summary(end_lines(outcome), outcome.record())
+    outcome.stop_if_failed()
+
+
+def _ask(session: Session, state: Deployed, wishes: Wishes) -> None:
+    """On a real site ask before guests and their disks go."""
+    text = f"{session.stack.name}: {len(state.guests)} guests and their disks are deleted"
+    session.telling.step(text)
+    if wishes.consents(session.site):
+        return
+    if not sys.stdin.isatty():
+        raise RunError("nobody is here to ask; type the same with --yes")
+    answer = input(f"Type the stack's name to delete them ({session.stack.name}): ")
+    if answer.strip() != session.stack.name:
+        raise RunError("nothing was changed")
+
+
+def _stop_if_used(session: Session, site: SiteStack) -> None:
+    """Raise `RunError` with the events that are deployed on the site."""
+    used = sorted(events_on(session, site))
+    if used:
+        raise RunError(
+            f"{site.name}: events are deployed on it: {few(used)}; first type: "
+            f"./practicum destroy {used[0]}"
+        )
+
+
+def events_on(session: Session, site: SiteStack) -> Iterator[str]:
+    """Names of the deployed events of a site, among the stacks of the engine's backend."""
+    listed = json.loads(session.engine.told("stack", "ls", "--json"))
+    for row in listed:
+        name = str(row["name"]).rpartition("/")[2]
+        if name == site.name:
+            continue
+        path = session.places.stacks / f"Pulumi.{name}.yaml"
+        engine = Engine(
+            session.engine.pulumi,
+            session.places,
+            StackRef(name=name, path=path, config_file=None),
+            session.engine.variables,
+        )
+        state = deployed(engine)
+        if state is not None and state.guests and _site_name(state, name, session) == site.name:
+            yield name
+
+
+def _site_name(state: Deployed, name: str, session: Session) -> str | None:
+    """The site of a deployed event: from its outputs, or its file if the first run broke off."""
+    if state.outputs.get("site"):
+        return str(state.outputs["site"])
+    try:
+        stack = load(name, session.places)
+    except PracticumError:
+        return None
+    return stack.site.name if isinstance(stack, EventStack) else None

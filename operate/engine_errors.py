@@ -1,0 +1,58 @@
+"""What the engine's error texts mean, and what to type: its own words are for its developers."""
+
+from __future__ import annotations
+
+import re
+
+_NOISE = re.compile(r"^(error: |warning: |\s+)+", re.MULTILINE)
+
+_MEANINGS: tuple[tuple[str, str], ...] = (
+    (
+        r"the stack is currently locked by .*?created by (?P<who>\S+) \(pid (?P<pid>\d+)\) "
+        r"at (?P<when>\S+)",
+        "{stack}: another run is in progress (by {who}, process {pid}, since {when}); wait for "
+        "it, or if it is dead type: ./practicum unlock {stack}",
+    ),
+    (
+        r"incorrect passphrase|passphrase must be set|message authentication failed",
+        "{stack}: the secrets in its stack file or state were encrypted with another passphrase; "
+        "name the right one with PULUMI_CONFIG_PASSPHRASE_FILE=FILE, or for a new event remove "
+        "`encryptionsalt` and `practicum:secret` from the stack file",
+    ),
+    (
+        r"no space left on device|disk quota exceeded",
+        "no disk space is left for the engine's state or log; free some and type the same again",
+    ),
+    (
+        r"no stack named",
+        "{stack}: nothing is deployed; type: ./practicum up {stack}",
+    ),
+    (
+        r"PULUMI_ACCESS_TOKEN must be set|invalid access token|Invalid access token",
+        "the Pulumi backend refuses the login; set PULUMI_ACCESS_TOKEN, or unset "
+        "PULUMI_BACKEND_URL to keep states on this machine",
+    ),
+    (
+        r"unable to open bucket|could not list bucket|problem logging in",
+        "the folder of states cannot be opened; check PULUMI_BACKEND_URL",
+    ),
+)
+
+
+def explain(text: str, stack: str) -> str:
+    """One message for the person: known texts in our words, others as the engine says them."""
+    for pattern, meaning in _MEANINGS:
+        if found := re.search(pattern, text, re.DOTALL):
+            return meaning.format(stack=stack, **found.groupdict())
+    return _NOISE.sub("", text).strip() or f"{stack}: the engine failed without a word"
+
+
+def provider_text(text: str) -> str:
+    """The heart of a resource's error: without the engine's and Terraform's wrapping."""
+    text = re.sub(r"^error: ", "", text.strip())
+    text = re.sub(r"(sdk-v2|pf)/provider\w*\.go:\d+: ", "", text)
+    text = re.sub(r"\b(creating|updating|deleting|refreshing|reading) urn:\S+: ?", "", text)
+    text = re.sub(r"\d+ errors? occurred:\s*", "", text)
+    text = re.sub(r"^\s*\* ", "", text, flags=re.MULTILINE)
+    lines = dict.fromkeys(line.strip() for line in text.splitlines() if line.strip())
+    return " ".join(lines)

@@ -1,0 +1,108 @@
+"""Verbs around the engine: variables for a shell, pulumi itself, logins, locks, benchmarks."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from event.problems import RunError
+from event.stack import Stack
+from operate import access as logins
+from operate.engine_parts import ensure_engine
+from operate.locks import locks
+from operate.places import Places
+from operate.progress import PlainTelling
+from operate.session import Session, lab_token_file, open_session, trust_folder
+from operate.stacks import DEFAULT_EVENT, load, load_event, reference, site_of
+from operate.variables import TOKEN, engine_variables, shell_lines
+
+
+def env_lines(name: str) -> None:
+    """Print lines for `eval`: the variables that plain pulumi commands need."""
+    places = Places.of(os.environ).make()
+    stack = load(name, places)
+    for line in shell_lines(
+        _variables(stack, places), token_file=lab_token_file(site_of(stack), places)
+    ):
+        print(line)
+
+
+def _variables(stack: Stack, places: Places) -> dict[str, str]:
+    """Variables for any stack of the checkout; only a file elsewhere has to be named by them."""
+    site = site_of(stack)
+    outside = reference(stack, places).config_file is not None
+    return engine_variables(
+        places,
+        ensure_engine(places),
+        os.environ,
+        stack_file=stack.path.absolute() if outside else None,
+        stacks=site.path.absolute().parent if outside else None,
+        trust=trust_folder(site, places),
+    )
+
+
+def pulumi(arguments: Sequence[str]) -> NoReturn:
+    """Become pulumi, with practicum's variables, in the checkout."""
+    places = Places.of(os.environ).make()
+    stack = load(_named_stack(arguments) or DEFAULT_EVENT, places)
+    variables = {**os.environ, **_variables(stack, places)}
+    token_file = lab_token_file(site_of(stack), places)
+    if token_file is not None and token_file.is_file():
+        variables[TOKEN] = token_file.read_text().strip()
+    os.chdir(places.root)
+    command = ["pulumi", *arguments]
+    os.execvpe("pulumi", command, variables)  # noqa: S606 - the person's own arguments
+
+
+def _named_stack(arguments: Sequence[str]) -> str | None:
+    """The stack that pulumi's own arguments name."""
+    for position, argument in enumerate(arguments):
+        if argument in ("-s", "--stack") and position + 1 < len(arguments):
+            return arguments[position + 1].rpartition("/")[2]
+        if argument.startswith("--stack="):
+            return argument.partition("=")[2].rpartition("/")[2]
+    return None
+
+
+def access(name: str, cluster: str | None, *, as_json: bool, write: Path | None) -> None:
+    """Print the logins of an event, or write them to a private file."""
+    places = Places.of(os.environ)
+    found = logins.access(load_event(name, places), cluster, places, PlainTelling())
+    if write is not None:
+        logins.write(found, write, json_text=as_json)
+        print(f"{len(found)} logins written to {write}")
+    else:
+        print(logins.as_json(found) if as_json else logins.as_text(found))
+
+
+def unlock(name: str, *, force: bool) -> None:
+    """Release the lock on a stack, when its run is dead or the person insists."""
+    places = Places.of(os.environ)
+    session = open_session(load(name, places), places, PlainTelling())
+    held = locks(session.engine.variables.get("PULUMI_BACKEND_URL", ""), session.stack.name)
+    alive = [lock for lock in held if not lock.is_stale]
+    if alive and not force:
+        raise RunError(
+            f"{name}: the run seems alive ({alive[0]}); end it, or type the same with --force"
+        )
+    if not held and _is_file_backend(session):
+        print(f"{name}: no run holds it")
+        return
+    session.unlock()
+    print(f"{name}: released; the next ./practicum up {name} clears up what was in work")
+
+
+def _is_file_backend(session: Session) -> bool:
+    return session.engine.variables.get("PULUMI_BACKEND_URL", "").startswith("file://")
+
+
+def bench(name: str, arguments: Sequence[str]) -> NoReturn:
+    """Run a benchmark to its end; its exit code is ours."""
+    places = Places.of(os.environ)
+    variables = {**os.environ, "PYTHONPATH": str(places.root)}
+    command = [sys.executable, "-P", "-m", "bench", name, *arguments]
+    sys.exit(subprocess.run(command, cwd=places.root, env=variables).returncode)

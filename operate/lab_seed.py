@@ -1,0 +1,84 @@
+"""The lab's seed file, from the stack file of the site that the lab stands in for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from event.hosts import expand_hosts
+from event.model import Site, Storage
+from event.stack import SiteStack
+
+LOOPBACK = "127.0.0.1"
+MIB_PER_GIB = 1024
+DEFAULT_SIZE_GIB = 4000
+"""Capacity of a shared storage whose file gives none, in GiB."""
+
+
+def seed(stack: SiteStack) -> dict[str, Any]:
+    """What the lab's cluster consists of, as `python -m lab serve --seed` reads it.
+
+    Only what a real site has before practicum: hosts, storages, the exposed bridge and volumes.
+    The clusters' bridge is not part of it, since the site stack makes that.
+    """
+    site = stack.site
+    volumes = stack.lab.volumes if stack.lab else []
+    return {
+        "cluster": stack.name,
+        "nodes": _nodes(site),
+        "bridges": list(dict.fromkeys(("vmbr0", site.network.exposed.bridge))),
+        "storages": [_storage(name, storage, site) for name, storage in site.storages.items()],
+        "volumes": [
+            {
+                "volid": volume.volume,
+                "sizeMib": round(volume.size_gib * MIB_PER_GIB),
+                "nodes": None,
+            }
+            for volume in volumes
+        ],
+        "objects": [],
+    }
+
+
+def _nodes(site: Site) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "cores": host.cores,
+            "memoryMib": round(host.memory_gib * MIB_PER_GIB),
+            "diskGib": host.disk_gib,
+            "address": LOOPBACK,
+            "ports": list(host.ports),
+        }
+        for host in site.hosts
+        for name in expand_hosts(host.name)
+    ]
+
+
+def _storage(name: str, storage: Storage, site: Site) -> dict[str, Any]:
+    size = storage.size_gib or (
+        DEFAULT_SIZE_GIB if storage.shared else max(host.disk_gib for host in site.hosts)
+    )
+    row: dict[str, Any] = {
+        "id": name,
+        "type": storage.type,
+        "content": list(storage.content),
+        "shared": storage.shared,
+        "sizeGib": size,
+        "nodes": None,
+    }
+    return row | _location(name, storage.type)
+
+
+def _location(name: str, kind: str) -> dict[str, str]:
+    """Where the storage would be on a real host; the keys that Proxmox VE wants for its type."""
+    if kind in ("dir", "btrfs"):
+        return {"path": "/var/lib/vz" if name == "local" else f"/srv/{name}"}
+    if kind == "nfs":
+        return {"server": LOOPBACK, "export": f"/srv/{name}"}
+    if kind == "cifs":
+        return {"server": LOOPBACK, "share": name}
+    if kind == "lvmthin":
+        return {"vgname": "pve", "thinpool": "data" if name == "local-lvm" else name}
+    if kind in ("zfspool", "rbd"):
+        return {"pool": name}
+    return {"path": f"/mnt/pve/{name}"}

@@ -1,0 +1,132 @@
+"""`preview` and `refresh`: what `up` would change, and what others have changed."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from event.stack import EventStack, Stack
+from operate.deployed import deployed
+from operate.deployed_plan import plan_before
+from operate.engine_errors import explain
+from operate.places import Places
+from operate.preflight import Findings, few, look
+from operate.progress import VERBS, Tally, Telling
+from operate.recovery import carry_out, plan_repair
+from operate.run import Outcome, engine_run
+from operate.session import open_session
+from operate.summary import change_lines, end_lines
+from operate.up import Wishes, parallel, start
+from plan.compare import compare
+from plan.plan import plan_event, plan_site
+from plan.records import EventPlan
+
+SHOWN_DRIFT = 12
+
+
+def preview(stack: Stack, places: Places, wishes: Wishes, telling: Telling) -> None:
+    """Tell what `up` would change. Makes no connection to the site; its lab may be stopped."""
+    plan = plan_event(stack) if isinstance(stack, EventStack) else plan_site(stack)
+    for warning in plan.warnings:
+        telling.warn(str(warning))
+    session = open_session(stack, places, telling)
+    state = deployed(session.engine)
+    comparison = None
+    if state is None:
+        session.make_stack()
+    elif isinstance(plan, EventPlan):
+        comparison = compare(plan_before(state, plan), plan, locate=stack.locate)
+        if comparison.refusals:
+            raise Findings(problems=list(comparison.refusals)).error()
+    for line in change_lines(plan, comparison):
+        telling.step(line)
+    options = ["--parallel", str(parallel(plan, wishes))]
+    total = len(plan.guests) if isinstance(plan, EventPlan) else None
+    outcome = engine_run(session, "preview", options, f"preview {stack.name}", Tally(total=total))
+    telling.summary(_preview_lines(outcome), outcome.record())
+    outcome.stop_if_failed()
+
+
+def _preview_lines(outcome: Outcome) -> list[str]:
+    stack = outcome.session.stack.name
+    if not outcome.ok:
+        return end_lines(outcome)
+    counts = outcome.summary.changes if outcome.summary else {}
+    parts = [f"{number} to {_INFINITIVES.get(each, each)}" for each, number in counts.items()
+             if each != "same"]  # fmt: skip
+    same = counts.get("same", 0)
+    text = ", ".join(parts) or "nothing to change"
+    lines = [f"preview {stack}: resources: {text}" + (f", {same} unchanged" if same else "")]
+    for operation in ("replace", "delete"):
+        names = [name for name, each in outcome.tally.changed.items() if each == operation]
+        if names:
+            lines.append(f"  to {_INFINITIVES[operation]}: {few(sorted(names))}")
+    if parts:
+        lines.append(f"to do it, type: ./practicum up {stack}")
+    return lines
+
+
+_INFINITIVES = {
+    "create": "make",
+    "update": "change",
+    "replace": "replace",
+    "delete": "remove",
+    "create-replacement": "make anew",
+    "delete-replaced": "remove for it",
+}
+
+
+def refresh(stack: Stack, places: Places, wishes: Wishes, telling: Telling) -> None:
+    """Read everything at the site again; tell what others have changed, in counts and names."""
+    session = start(stack, places, telling)
+    session.stop_if_locked()
+    state = deployed(session.engine)
+    if state is None or not (state.resources or state.pending):
+        telling.summary([f"{stack.name}: nothing is deployed"], {"stack": stack.name, "done": 0})
+        return
+    api = session.api()
+    repair = plan_repair(state, look(api, session.site, ()), stack.name, api)
+    if repair.notes:
+        for line in repair.lines:
+            telling.step(line)
+        carry_out(session, repair, state, api)
+    plan = plan_event(stack) if isinstance(stack, EventStack) else plan_site(stack)
+    names = frozenset(guest.name for guest in state.guests)
+    options = ["--yes", "--skip-preview", "--parallel", str(parallel(plan, wishes))]
+    outcome = engine_run(
+        session, "refresh", options, f"refresh {stack.name}", Tally(total=len(names)), names
+    )
+    record = outcome.record() | {
+        "gone": sorted(outcome.tally.gone),
+        "drift": {name: list(fields) for name, fields in outcome.tally.drift.items()},
+    }
+    telling.summary(_drift_lines(outcome), record)
+    outcome.stop_if_failed()
+
+
+def _drift_lines(outcome: Outcome) -> list[str]:
+    """What others changed. Fields are as the provider names them."""
+    stack, tally = outcome.session.stack.name, outcome.tally
+    if not outcome.ok:
+        lines = end_lines(outcome)
+        return [*lines, *(f"  {explain(text, stack)}" for text in tally.warnings[:3])]
+    took = f"in {outcome.finished.seconds:.0f} s"
+    if not (tally.gone or tally.drift):
+        return [f"refresh {stack}: {tally.count} looked at {took}; nobody has changed anything"]
+    lines = [
+        f"refresh {stack}: {tally.count} looked at {took}; "
+        f"{len(tally.gone)} gone, {len(tally.drift)} changed by others"
+    ]
+    if tally.gone:
+        lines.append(f"  gone: {few(sorted(tally.gone))}")
+    for name in sorted(tally.drift)[:SHOWN_DRIFT]:
+        lines.append(f"  {name}: {', '.join(tally.drift[name])}")
+    if len(tally.drift) > SHOWN_DRIFT:
+        lines.append(f"  … and {len(tally.drift) - SHOWN_DRIFT} more")
+    lines.append(f"to put it right, type: ./practicum up {stack}")
+    return lines
+
+
+def counts(changed: dict[str, str]) -> str:
+    """`3 made, 1 changed`."""
+    found = Counter(VERBS.get(each, each) for each in changed.values())
+    return ", ".join(f"{number} {word}" for word, number in found.items())

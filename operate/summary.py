@@ -1,0 +1,96 @@
+"""What a run is going to change, and what it has done: in the event's terms, in few lines."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from operate.engine_errors import explain
+from operate.preflight import few
+from operate.progress import VERBS
+from operate.run import Outcome
+from plan.compare import Comparison, lines
+from plan.records import EventPlan, SitePlan
+
+MOST_LINES = 24
+MOST_ERRORS = 8
+
+
+def change_lines(plan: EventPlan | SitePlan, comparison: Comparison | None) -> list[str]:
+    """What `up` is going to do, before it does: counts first, then what is affected."""
+    if isinstance(plan, SitePlan):
+        templates = sum(len(image.templates) for image in plan.images)
+        return [
+            f"site {plan.stack}: bridges on {len(plan.hosts)} hosts, {templates} templates, "
+            f"{len(plan.users)} logins"
+        ]
+    totals = plan.totals
+    head = (
+        f"event {plan.stack}: {totals.clusters} clusters, {totals.guests} guests on "
+        f"{totals.hosts} hosts of site {plan.site}"
+    )
+    if comparison is None or comparison.before.guests == 0:
+        return [f"{head}; nothing of it is there yet"]
+    if comparison.nothing:
+        return [f"{head}; nothing differs from what is deployed"]
+    return [f"{head}; {_counts(comparison)}", *_shortened(comparison)]
+
+
+def _counts(comparison: Comparison) -> str:
+    counts = Counter(change.kind for change in comparison.guests)
+    restarts = sum(change.restarts for change in comparison.guests)
+    parts = [f"{number} {kind}" for kind, number in counts.items()]
+    if restarts:
+        parts.append(f"{restarts} of them restarted")
+    return "guests: " + ", ".join(parts) if parts else "only firewall rules differ"
+
+
+def _shortened(comparison: Comparison) -> list[str]:
+    """The comparison's own lines, as many as can be read."""
+    text = lines(comparison)
+    if len(text) <= MOST_LINES:
+        return [f"  {line}" for line in text]
+    shown = [f"  {line}" for line in text[:MOST_LINES]]
+    return [*shown, f"  … and {len(text) - MOST_LINES} lines more"]
+
+
+def end_lines(outcome: Outcome) -> list[str]:
+    """What is done, what is not and why, where the details are, and what to type next."""
+    stack, tally = outcome.session.stack.name, outcome.tally
+    counts = Counter(VERBS.get(each, each) for each in tally.changed.values())
+    made = ", ".join(f"{number} {word}" for word, number in counts.items()) or "nothing to change"
+    took = f"in {outcome.finished.seconds:.0f} s"
+    if outcome.ok:
+        return [f"{outcome.verb} {stack}: {tally.count} done {took}; resources: {made}"]
+    word = "interrupted" if outcome.finished.interrupted else "failed"
+    text = [f"{outcome.verb} {stack} {word}: {tally.count} done {took}; resources: {made}"]
+    if outcome.undone:
+        text.append(f"not done: {few(outcome.undone)}")
+    errors = [f"  {name}: {message}" for name, message in tally.failed.items()]
+    errors += [f"  {explain(message, stack)}" for message in dict.fromkeys(tally.general_errors)]
+    text += errors[:MOST_ERRORS]
+    if len(errors) > MOST_ERRORS:
+        text.append(f"  … and {len(errors) - MOST_ERRORS} errors more")
+    text.append(f"engine's log: {outcome.finished.log}")
+    text.append(f"to go on, type: {outcome.next_command}")
+    return text
+
+
+def access_lines(plan: EventPlan) -> list[str]:
+    """Where participants log in, and how to get the passwords; no secret."""
+    heads = [
+        f"  {cluster.name}  {_address(cluster.guests[0].interfaces[0].address)}"
+        for cluster in plan.clusters
+    ]
+    if len(heads) > MOST_LINES:
+        heads = [*heads[: MOST_LINES - 1], f"  … and {len(heads) - MOST_LINES + 1} more"]
+    user = next((guest.login.user for guest in plan.guests), "")
+    return [
+        f"heads (login {user}):" if heads else "no clusters",
+        *heads,
+        f"passwords: ./practicum access {plan.stack}",
+        f"gone with: ./practicum destroy {plan.stack}",
+    ]
+
+
+def _address(interface: object) -> str:
+    return str(interface).partition("/")[0] if interface else "address by DHCP"

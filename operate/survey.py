@@ -1,0 +1,102 @@
+"""What a site's API shows before a run: hosts, guests, storages and bridges, in few requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from operate.api import Api, ApiError
+
+MARK = "practicum"
+"""Tag of everything that practicum makes; the stack's name is beside it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenGuest:
+    """A virtual machine or container at the API; `description` is filled where it was asked for."""
+
+    vmid: int
+    name: str
+    host: str
+    kind: str  # qemu, lxc
+    template: bool
+    tags: frozenset[str]
+    description: str = ""
+
+    def is_ours(self, stack: str) -> bool:
+        """Whether it carries the mark of a stack, in its tags or its description."""
+        return {MARK, stack} <= self.tags or self.description.startswith(f"{MARK}:{stack}:")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A site as its API shows it."""
+
+    version: str
+    hosts: dict[str, str]  # name -> online, offline, unknown
+    guests: dict[int, SeenGuest]
+    storages: dict[tuple[str, str], str]  # (host, storage) -> status
+    bridges: dict[str, frozenset[str]]  # host -> names of its interfaces
+
+    @property
+    def shows_storages(self) -> bool:
+        """False when not one storage is visible: a token without rights, not an empty site."""
+        return bool(self.storages)
+
+
+def survey(api: Api, hosts: Iterable[str]) -> Seen:
+    """Look at a site. `hosts` are those whose network is wanted. Raises `ApiError`."""
+    version = api.get("/version")
+    if not isinstance(version, dict) or "version" not in version:
+        raise ApiError("foreign", "it answers, but not as Proxmox VE does")
+    nodes = {str(row["node"]): str(row.get("status", "")) for row in api.get("/nodes")}
+    rows = api.get("/cluster/resources")
+    online = [host for host in hosts if nodes.get(host) == "online"]
+    networks = api.get_all(f"/nodes/{host}/network" for host in online)
+    return Seen(
+        version=str(version["version"]),
+        hosts=nodes,
+        guests={guest.vmid: guest for guest in map(_guest, rows) if guest is not None},
+        storages={
+            (str(row["node"]), str(row["storage"])): str(row.get("status", "available"))
+            for row in rows
+            if row.get("type") == "storage"
+        },
+        bridges={
+            host: frozenset(str(each["iface"]) for each in networks[f"/nodes/{host}/network"])
+            for host in online
+        },
+    )
+
+
+def with_description(api: Api, guest: SeenGuest) -> SeenGuest:
+    """The guest with its description, which the list of guests does not tell."""
+    try:
+        config = api.get(f"/nodes/{guest.host}/{guest.kind}/{guest.vmid}/config")
+    except ApiError as failure:
+        if failure.kind in ("answer", "forbidden"):
+            return guest
+        raise
+    return SeenGuest(
+        vmid=guest.vmid,
+        name=guest.name,
+        host=guest.host,
+        kind=guest.kind,
+        template=guest.template,
+        tags=guest.tags,
+        description=str(config.get("description") or ""),
+    )
+
+
+def _guest(row: dict[str, Any]) -> SeenGuest | None:
+    if row.get("type") not in ("qemu", "lxc"):
+        return None
+    return SeenGuest(
+        vmid=int(row["vmid"]),
+        name=str(row.get("name", "")),
+        host=str(row.get("node", "")),
+        kind=str(row["type"]),
+        template=bool(row.get("template")),
+        tags=frozenset(part for part in str(row.get("tags") or "").split(";") if part),
+    )

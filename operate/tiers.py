@@ -1,0 +1,87 @@
+"""`test`: the test tiers in order, what was skipped and why, and one line that sums them up."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree as Xml
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from operate.places import Places
+
+TIERS = ("house", "unit", "lab", "engine")
+"""In the order of running: quick ones first."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Counts:
+    """What became of the tests of some tiers."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    def __str__(self) -> str:
+        return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+
+    def add(self, other: Counts) -> None:
+        """Count another tier in."""
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+        self.reasons.update(other.reasons)
+
+
+def selection(tier: str, places: Places) -> list[str]:
+    """Arguments of pytest that select a tier: house tests by folder, the others by marker."""
+    house = places.root / "tests" / "house"
+    if tier == "house":
+        return [str(house)]
+    marks = {"unit": "not lab and not engine", "lab": "lab and not engine", "engine": "engine"}
+    return [str(places.root / "tests"), f"--ignore={house}", "-m", marks[tier]]
+
+
+def run_tiers(tiers: list[str], keyword: str | None, places: Places) -> int:
+    """Run tiers one after the other; exit code 1 if a test has failed or none was found."""
+    total = Counts()
+    broken = False
+    for tier in tiers:
+        print(f"── {tier}", flush=True)
+        counts, code = _run(tier, keyword, places)
+        total.add(counts)
+        broken = broken or code not in (0, 5)  # 5: the tier has no such test
+    for reason, number in total.reasons.most_common():
+        print(f"skipped {number}: {reason}")
+    print(str(total))
+    return 1 if broken or total.failed or not (total.passed + total.skipped) else 0
+
+
+def _run(tier: str, keyword: str | None, places: Places) -> tuple[Counts, int]:
+    with tempfile.TemporaryDirectory(prefix="practicum-test-") as folder:
+        report = Path(folder) / "report.xml"
+        command = [sys.executable, "-m", "pytest", "--no-header", f"--junit-xml={report}"]
+        command += selection(tier, places)
+        command += ["-k", keyword] if keyword else []
+        code = subprocess.run(command, cwd=places.root).returncode
+        return (read_report(report.read_text()) if report.is_file() else Counts()), code
+
+
+def read_report(text: str) -> Counts:
+    """The counts in a JUnit report that our own pytest has written."""
+    counts = Counts()
+    for case in Xml.fromstring(text).iter("testcase"):  # noqa: S314 - written by our own pytest
+        kinds = {child.tag: child for child in case}
+        if "failure" in kinds or "error" in kinds:
+            counts.failed += 1
+        elif "skipped" in kinds:
+            counts.skipped += 1
+            reason = kinds["skipped"].get("message") or "no reason given"
+            counts.reasons[re.sub(r"\s+", " ", reason)] += 1
+        else:
+            counts.passed += 1
+    return counts

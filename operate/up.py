@@ -1,0 +1,207 @@
+"""`up`: from a stack file to running guests, with everything checked before the first write.
+
+In order: plan, engine, lab (where the site has one), state, refusals, preflight, consent, the
+site's own stack where it lacks something, secret, and the engine's run. What fails before the
+engine's run has changed nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from event.problems import RunError
+from event.stack import EventStack, SiteStack, Stack
+from operate import lab_process
+from operate.deployed import Deployed, deployed
+from operate.deployed_plan import plan_before
+from operate.places import Places
+from operate.preflight import Findings, Known, check_event, check_site, few, look
+from operate.progress import Tally, Telling
+from operate.recovery import Repair, begun_vmids, carry_out, plan_repair
+from operate.run import Outcome, engine_run
+from operate.session import Session, open_session
+from operate.summary import access_lines, change_lines, end_lines
+from plan.compare import Comparison, compare
+from plan.digest import plan_digest
+from plan.plan import plan_event, plan_site
+from plan.records import EventPlan, SitePlan
+
+MOST_PARALLEL = 16
+PER_HOST = 3
+"""Operations at once for each host: more of them wait for the host's locks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What the person asked for beside the stack."""
+
+    yes: bool = False
+    parallel: int | None = None
+    refresh: bool = False
+
+    def consents(self, stack: SiteStack) -> bool:
+        """Whether to go on without asking: the one place where it is decided."""
+        return self.yes or stack.lab is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """An event or site that has passed all checks."""
+
+    session: Session
+    plan: EventPlan | SitePlan
+    state: Deployed | None
+    comparison: Comparison | None = None
+    repair: Repair = field(default_factory=Repair)
+    site: Ready | None = None  # the site's own stack, when it has to be built first
+    site_lacks: list[str] = field(default_factory=list)
+    damaged: bool = False  # a site that was built lacks something now: only a refresh tells
+
+
+def up(stack: Stack, places: Places, wishes: Wishes, telling: Telling) -> None:
+    """Build a stack. Raises `PracticumError` with what to do when that is not possible."""
+    plan = plan_event(stack) if isinstance(stack, EventStack) else plan_site(stack)
+    for warning in plan.warnings:
+        telling.warn(str(warning))
+    session = start(stack, places, telling)
+    session.stop_if_locked()
+    ready = (
+        _check_event(session, stack, plan)
+        if isinstance(stack, EventStack) and isinstance(plan, EventPlan)
+        else _check_site(session, plan)
+    )
+    _ask(ready, wishes)
+    if ready.site is not None:
+        telling.step(f"site {ready.site.session.stack.name}: {_why(ready)}")
+        _finish(_build(ready.site, wishes), quiet=True)
+    _finish(_build(ready, wishes))
+
+
+def start(stack: Stack, places: Places, telling: Telling) -> Session:
+    """A session on a stack, its site's lab running where the site has one."""
+    session = open_session(stack, places, telling)
+    if session.site.lab is None:
+        return session
+    lab = lab_process.status(session.site, places)
+    if not lab.running:
+        lab, _ = lab_process.start(session.site, places)
+        telling.step(f"lab {lab.site} started, answering on {lab.endpoint}")
+    return open_session(stack, places, telling, parts=session.parts)  # now with its token
+
+
+def parallel(plan: EventPlan | SitePlan, wishes: Wishes) -> int:
+    """Operations at once."""
+    return wishes.parallel or min(MOST_PARALLEL, max(1, PER_HOST * len(plan.hosts)))
+
+
+def _check_event(session: Session, stack: EventStack, plan: EventPlan) -> Ready:
+    state = deployed(session.engine)
+    comparison = None
+    if state is not None:
+        comparison = compare(plan_before(state, plan), plan, locate=stack.locate)
+        if comparison.refusals:
+            raise Findings(problems=list(comparison.refusals)).error()
+    api = session.api()
+    seen = look(api, session.site, sorted({guest.host for guest in plan.guests}))
+    findings = check_event(stack, session.site, plan, seen, _known(state), api)
+    findings.stop_if_any()
+    return Ready(
+        session=session,
+        plan=plan,
+        state=state,
+        comparison=comparison,
+        repair=plan_repair(state, seen, stack.name, api),
+        site=_site_if_needed(session, findings),
+        site_lacks=findings.site_lacks,
+    )
+
+
+def _site_if_needed(session: Session, findings: Findings) -> Ready | None:
+    """The site's stack, when it lacks something or was changed; checked as well.
+
+    A site that somebody else keeps (no state here) is left alone as long as nothing is lacking.
+    """
+    at_site = session.at_site()
+    assert isinstance(at_site.stack, SiteStack)
+    plan = plan_site(at_site.stack)
+    state = deployed(at_site.engine)
+    changed = state is not None and state.digest != plan_digest(plan)
+    if not (findings.site_lacks or changed):
+        return None
+    at_site.stop_if_locked()
+    return replace(_check_site(at_site, plan), damaged=bool(state and findings.site_lacks))
+
+
+def _check_site(session: Session, plan: EventPlan | SitePlan) -> Ready:
+    assert isinstance(session.stack, SiteStack)
+    assert isinstance(plan, SitePlan)
+    state = deployed(session.engine)
+    api = session.api()
+    seen = look(api, session.stack, [host.name for host in plan.hosts])
+    check_site(session.stack, plan, seen, _known(state), api).stop_if_any()
+    repair = plan_repair(state, seen, session.stack.name, api)
+    return Ready(session=session, plan=plan, state=state, repair=repair)
+
+
+def _known(state: Deployed | None) -> Known:
+    return Known(state=state.vmids if state else frozenset(), begun=begun_vmids(state))
+
+
+def _ask(ready: Ready, wishes: Wishes) -> None:
+    """Tell what will change; on a real site ask before it does."""
+    session = ready.session
+    lines = change_lines(ready.plan, ready.comparison)
+    if ready.site is not None:
+        lines.insert(0, f"the site {session.site.name} is built first: {_why(ready)}")
+    for line in [*lines, *ready.repair.lines]:
+        session.telling.step(line)
+    if wishes.consents(session.site):
+        return
+    if not sys.stdin.isatty():
+        raise RunError("nobody is here to ask; type the same with --yes")
+    answer = input(f"Go on at {session.site.site.api.endpoint}? [y/N] ")
+    if answer.strip().lower() not in ("y", "yes"):
+        raise RunError("nothing was changed")
+
+
+def _why(ready: Ready) -> str:
+    return f"it lacks {few(ready.site_lacks)}" if ready.site_lacks else "its stack file has changed"
+
+
+def _build(ready: Ready, wishes: Wishes) -> Outcome:
+    session, plan = ready.session, ready.plan
+    if ready.state is None:
+        session.make_stack()
+    elif ready.repair.needed:
+        carry_out(session, ready.repair, ready.state, session.api())
+    session.make_secret()
+    total = len(plan.guests) if isinstance(plan, EventPlan) else None
+    options = ["--yes", "--skip-preview", "--continue-on-error"]
+    options += ["--parallel", str(parallel(plan, wishes))]
+    if wishes.refresh or ready.damaged:
+        options.append("--refresh")
+    title = f"up {session.stack.name}"
+    return engine_run(session, "up", options, title, Tally(total=total), _names(plan))
+
+
+def _names(plan: EventPlan | SitePlan) -> frozenset[str]:
+    """Names of the guests that the run is about."""
+    guests: Iterable[str] = (
+        (guest.name for guest in plan.guests) if isinstance(plan, EventPlan) else ()
+    )
+    return frozenset(guests)
+
+
+def _finish(outcome: Outcome, *, quiet: bool = False) -> None:
+    """The end of a run: what is done, what is not, the next command. Raises when it failed."""
+    session = outcome.session
+    if quiet and outcome.ok:
+        session.telling.step(f"site {session.stack.name} is ready")
+        return
+    lines = end_lines(outcome)
+    if outcome.ok and isinstance(session.stack, EventStack):
+        lines += access_lines(plan_event(session.stack))
+    session.telling.summary(lines, outcome.record())
+    outcome.stop_if_failed()
