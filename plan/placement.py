@@ -11,7 +11,7 @@ The rule, in order:
    first of them with room. So it depends on other clusters only where space is short.
 
 Nodes of a cluster share a host only if there are fewer hosts than nodes; then evenly. A guest
-that fits nowhere is put on its first candidate all the same: `plan.capacity` tells of it.
+that fits nowhere is put at home all the same, or on its first candidate: `plan.shortage` tells.
 """
 
 from __future__ import annotations
@@ -126,9 +126,13 @@ def _place_pinned(placement: Placement, clusters: Sequence[ClusterSpec]) -> None
                 placement.room.take(node, node.pin)
 
 
-def _place_at_home(placement: Placement, clusters: Sequence[ClusterSpec]) -> list[tuple[int, int]]:
-    """Put guests on their homes; returns (cluster, node) of those that cannot be there."""
-    displaced: list[tuple[int, int]] = []
+_Displaced = tuple[int, int, int]
+"""Place of a cluster in the roster, place of a node in it, and the node's home."""
+
+
+def _place_at_home(placement: Placement, clusters: Sequence[ClusterSpec]) -> list[_Displaced]:
+    """Put guests on their homes; returns those that cannot be there."""
+    displaced: list[_Displaced] = []
     room, usable = placement.room, placement.usable
     for position, cluster in enumerate(clusters):
         places = placement.places[position]
@@ -142,7 +146,7 @@ def _place_at_home(placement: Placement, clusters: Sequence[ClusterSpec]) -> lis
                 places[i] = home
                 room.take(node, home)
                 continue
-            displaced.append((position, i))
+            displaced.append((position, i, home))
             if home in usable:
                 placement.overflowed.append((position, i))
     return displaced
@@ -158,12 +162,13 @@ def _home(wheel: Wheel, cluster: ClusterSpec, node: NodeSpec, homes: Sequence[in
 
 
 def _place_displaced(
-    placement: Placement, clusters: Sequence[ClusterSpec], displaced: Sequence[tuple[int, int]]
+    placement: Placement, clusters: Sequence[ClusterSpec], displaced: Sequence[_Displaced]
 ) -> None:
-    for position, i in displaced:
+    for position, i, home in displaced:
         cluster, places = clusters[position], placement.places[position]
         node = cluster.nodes[i]
         candidates = placement.candidates(cluster, node, [host for host in places if host >= 0])
-        host = next((each for each in candidates if placement.room.fits(node, each)), candidates[0])
+        last = home if home in placement.usable else candidates[0]
+        host = next((each for each in candidates if placement.room.fits(node, each)), last)
         places[i] = host
         placement.room.take(node, host)

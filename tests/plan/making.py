@@ -48,7 +48,7 @@ def site_stack(hosts: list[Json] | None = None, **changes: Any) -> SiteStack:
 
 def host(name: str, **changes: Any) -> Json:
     """A row of large hosts."""
-    return {"name": name, "cores": 64, "memoryGib": 256, "diskGib": 4000, **changes}
+    return {"name": name, "cores": 512, "memoryGib": 2048, "diskGib": 40_000, **changes}
 
 
 def image(vmid: int, storage: str, **changes: Any) -> Json:
