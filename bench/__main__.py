@@ -7,13 +7,15 @@ changes neither.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
-from bench.machine import machine, versions
+from bench.machine import load, machine, versions
 from bench.processes import BenchError
 from bench.results import merge
 from bench.table import markdown, terminal
@@ -47,7 +49,8 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, write both files, print the table; exit code 0, or 1 with a message."""
     chosen = options(arguments)
-    context = {"machine": machine(), "seeds": SEEDS, "repeats": chosen.repeats}
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that labs and engines end too
+    context: dict[str, Any] = {"machine": machine(), "seeds": SEEDS, "repeats": chosen.repeats}
     try:
         # Each bench is imported when it is asked for: one half-built room stops only its own.
         if chosen.name == "plan":
@@ -66,6 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(f"bench: {error}")
         return 1
     context["versions"] = versions() | used
+    context["machine"] |= {"loadAfter": load()}
     document = merge(FOLDER / "results.json", chosen.name, found, context)
     (FOLDER / "RESULTS.md").write_text(markdown(document))
     Console().print(terminal(chosen.name, document["benches"][chosen.name]))

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from bench.processes import BenchError, usage_of
-from bench.stacks import ROOT, SITE, Size, site
+from bench.stacks import ROOT, SITE, Size, write_stacks
+from event.read import read_stack
+from event.stack import SiteStack
+from operate.lab_seed import seed as site_seed
 
-MIB_PER_GIB = 1024
 STOP_S = 20
 
 
@@ -48,55 +50,20 @@ class Served:
         return usage[2] if usage else 0.0
 
 
-def seed(size: Size) -> dict[str, Any]:
-    """The lab's seed for the site of `size`: its hosts, storages and volumes."""
-    decoded = site(size)
-    config, lab = decoded["practicum:site"], decoded["practicum:lab"]
-    host = config["hosts"][0]
-    return {
-        "cluster": SITE,
-        "nodes": [
-            {
-                "name": f"pve{number:02d}",
-                "cores": host["cores"],
-                "memoryMib": host["memoryGib"] * MIB_PER_GIB,
-                "address": "127.0.0.1",
-            }
-            for number in range(1, size.hosts + 1)
-        ],
-        "bridges": [config["network"]["exposed"]["bridge"]],
-        "storages": [_storage(name, each, host) for name, each in config["storages"].items()],
-        "volumes": [
-            {"volid": each["volume"], "sizeMib": each["sizeGib"] * MIB_PER_GIB, "nodes": None}
-            for each in lab["volumes"]
-        ],
-        "objects": [],
-    }
-
-
-def _storage(name: str, storage: dict[str, Any], host: dict[str, Any]) -> dict[str, Any]:
-    shared = storage.get("shared", False)
-    place = (
-        {"server": "127.0.0.1", "export": f"/export/{name}"}
-        if storage["type"] == "nfs"
-        else {"path": "/var/lib/vz"}
-    )
-    return {
-        "id": name,
-        "type": storage["type"],
-        "content": storage["content"],
-        "shared": shared,
-        "sizeGib": storage["sizeGib"] if shared else host["diskGib"],
-        "nodes": None,
-        **place,
-    }
+def seed(folder: Path, size: Size) -> dict[str, Any]:
+    """The lab's seed for the site of `size`, as the command line makes it."""
+    write_stacks(folder, size)
+    stack = read_stack(SITE, folder)
+    if not isinstance(stack, SiteStack):
+        raise BenchError(f"{SITE} is not a site")
+    return site_seed(stack)
 
 
 @contextmanager
 def served(folder: Path, size: Size) -> Iterator[Served]:
     """Start a lab with its state in `folder`, and stop it at the end."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "seed.json").write_text(json.dumps(seed(size)))
+    (folder / "seed.json").write_text(json.dumps(seed(folder / "stacks", size)))
     state = folder / "state"
     command = [sys.executable, "-P", "-m", "lab", "serve", "--state", str(state)]
     command += ["--seed", str(folder / "seed.json"), "--port", "0"]

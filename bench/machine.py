@@ -19,8 +19,13 @@ def machine() -> dict[str, Any]:
         "memoryGib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "processor": processor(Path("/proc/cpuinfo").read_text().splitlines()),
         "kernel": f"{platform.system()} {platform.release()}",
-        "loadBefore": round(os.getloadavg()[0], 2),
+        "loadBefore": load(),
     }
+
+
+def load() -> float:
+    """Processes that wanted a core over the last minute: above the cores, figures are slower."""
+    return round(os.getloadavg()[0], 2)
 
 
 def processor(lines: Iterable[str]) -> str:

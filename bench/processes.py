@@ -7,7 +7,9 @@ second of a part can be missing; peak memory is the kernel's own high-water mark
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import tempfile
 import threading
@@ -62,13 +64,19 @@ def run(
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=problems,
+            process_group=0,
         )
         watcher = Watcher(process.pid) if watch else None
-        timer = threading.Timer(limit_s, process.kill)
+        timer = threading.Timer(limit_s, stop, [process.pid])
         timer.start()
-        _, status, usage = os.wait4(process.pid, 0)
+        try:
+            _, status, usage = os.wait4(process.pid, 0)
+        except BaseException:
+            stop(process.pid)
+            raise
+        finally:
+            timer.cancel()
         wall_s = time.perf_counter() - start
-        timer.cancel()
         process.returncode = os.waitstatus_to_exitcode(status)
         parts = watcher.stop() if watcher else {}
         out.seek(0)
@@ -85,6 +93,12 @@ def run(
         output=output,
         parts=parts,
     )
+
+
+def stop(group: int) -> None:
+    """End a program with everything that it has started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
 
 
 class Watcher:

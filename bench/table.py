@@ -29,12 +29,16 @@ def rows(bench: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         figure, unit, target = result["figure"], result["unit"], result["target"]
         yield (
             result["what"],
-            f"{number(figure['median'])} {unit} ({number(figure['iqr'])})",
+            f"{number(figure['median'])} {unit} ({_variation(figure)})",
             *_side(result["bound"], unit),
             *_side(result["peer"], unit),
             _limit(target, unit) if target else "",
             ("yes" if target["met"] else "no") if target else "",
         )
+
+
+def _variation(figure: Mapping[str, Any]) -> str:
+    return number(figure["iqr"]) if figure["runs"] > 1 else "one run"
 
 
 def _side(arm: Mapping[str, Any], unit: str) -> tuple[str, str]:
@@ -66,11 +70,11 @@ def _context(bench: Mapping[str, Any]) -> str:
     machine = bench["machine"]
     versions = ", ".join(f"{name} {value}" for name, value in bench["versions"].items())
     seeds = ", ".join(f"{name} {value}" for name, value in bench["seeds"].items())
+    load = f"load {machine['loadBefore']} before and {machine['loadAfter']} after"
     return (
         f"{bench['date']}; {machine['cores']} cores ({machine['processor']}), "
-        f"{number(machine['memoryGib'])} GiB, {machine['kernel']}, "
-        f"load {machine['loadBefore']} before the run; {bench['repeats']} repeats; {versions}; "
-        f"seeds: {seeds}." + "".join(f"\n{note}" for note in bench.get("notes", []))
+        f"{number(machine['memoryGib'])} GiB, {machine['kernel']}, {load}; "
+        f"{bench['repeats']} repeats; {versions}; seeds: {seeds}."
     )
 
 
