@@ -13,6 +13,7 @@ from lab.guests.create import check_pool
 from lab.guests.disks import copy_volume
 from lab.guests.drives import Drive
 from lab.guests.record import Guest, find_row, from_row, load, missing_file, occupied_by
+from lab.guests.rights import require_allocate, require_clone
 from lab.routes import handles
 from lab.storage import definitions, names
 from lab.storage.definitions import storage_config
@@ -41,6 +42,7 @@ async def clone_guest(call: Call) -> str:
     """Copy a guest under another number, on this host or, from shared storage, on another."""
     lab, params = call.lab, call.params
     node, vmid, new = params["node"], int(params["vmid"]), int(params["newid"])
+    require_allocate(call, new, params.get("pool"))
     row = find_row(lab, vmid, node)
     if row is None:
         raise missing_file(vmid, node)
@@ -81,6 +83,7 @@ def _check(call: Call, source: Guest) -> None:
     for name in ("storage", "format"):
         if name in params and not full:
             raise failure(f"parameter '{name}' not allowed for linked clones")
+    require_clone(call, source.config, storage)
     if target is not None and not _on_shared_storage(source):
         raise failure(f"can't clone VM to node '{target}' (VM uses local storage)")
     if occupied_by(lab, params["newid"]):

@@ -14,6 +14,13 @@ from lab.guests.machines import QEMU_VERSION, pinned_machine
 from lab.guests.options import given_options
 from lab.guests.power import start_task
 from lab.guests.record import Guest, load, occupied_by
+from lab.guests.rights import (
+    require,
+    require_allocate,
+    require_bridges,
+    require_devices,
+    require_options,
+)
 from lab.guests.update import check_ssh_keys, prepare, stored_password, stored_tags
 from lab.routes import handles
 
@@ -33,13 +40,20 @@ async def create_guest(call: Call) -> str:
     """Create a guest; its number is taken before the task starts."""
     lab, params = call.lab, call.params
     node, vmid, pool = params["node"], int(params["vmid"]), params.get("pool")
-    if params.get("archive"):
-        raise ApiError(501, "restoring from backups is not implemented")
+    for name in ("archive", "ha-managed", "live-restore"):
+        if params.get(name):
+            raise ApiError(501, f"parameter '{name}' of creating a guest is not implemented")
     options = given_options(call)
     check_ssh_keys(options)
     check_pool(lab, pool)
+    if params.get("start"):
+        require(call, vmid, pool, "VM.PowerMgmt")
+    require_allocate(call, vmid, pool)
     resolve_cdrom(options)
-    check_storages(lab, options, params.get("storage"))
+    check_storages(call, vmid, options, params.get("storage"))
+    require_options(call, vmid, pool, options)
+    require_devices(call, vmid, pool, options, "set")
+    require_bridges(call, options)
     check_drives(lab, options)
     prepare(lab, options)
     if taken := occupied_by(lab, vmid):

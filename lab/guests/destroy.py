@@ -8,8 +8,8 @@ from lab.call import Call
 from lab.engines import engine_of
 from lab.errors import TaskError, failure
 from lab.guests import drives, pending
-from lab.guests.power import check_root_only
 from lab.guests.record import Guest, load
+from lab.guests.rights import check_root_only
 from lab.routes import handles
 from lab.storage.volumes import volumes
 

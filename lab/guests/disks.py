@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lab.call import Call
 from lab.errors import ApiError, bad_parameter, failure
 from lab.guests import drives
 from lab.guests.drives import NEW_DISK, Drive
+from lab.guests.rights import require_import
 from lab.storage import definitions, names
 from lab.storage.definitions import storage_config
+from lab.storage.rights import require_space, require_volume
 from lab.storage.sizes import gibibytes_to_bytes
 from lab.storage.volumes import Row, volumes
 
@@ -64,29 +67,40 @@ def _use_volume_id(lab: Lab, key: str, drive: Drive) -> None:
         drive["media"] = "cdrom"
 
 
-def check_storages(lab: Lab, options: dict[str, Any], default_storage: str | None = None) -> None:
-    """Whether every volume that the options name, or ask for, can be where it is said to be."""
+def check_storages(
+    call: Call, vmid: int, options: dict[str, Any], default_storage: str | None = None
+) -> None:
+    """Whether every volume that the options name, or ask for, can be where it is said to be, and
+    whether the caller may have it there."""
+    lab = call.lab
     for key in drives.drive_keys(options):
         drive = drives.parse_drive(key, options[key])
         file: str = drive["file"]
         name = names.split_volume_id(file)
         new = NEW_DISK.fullmatch(file)
-        if file in ("none", "cdrom", "cloudinit") or (name and name[1] == "cloudinit"):
+        if file in ("none", "cloudinit") or (name and name[1] == "cloudinit"):
             pass
+        elif file == "cdrom":
+            if not call.is_root:
+                lab.rights.require(call.user, "/", ["Sys.Console"])
         elif new and not drives.is_cdrom(drive):
-            _check_allocation(lab, new[1] or default_storage)
-        elif name:
+            _check_allocation(call, new[1] or default_storage)
+        else:
+            require_volume(call, vmid, file)
+        if name and not new and name[1] != "cloudinit":
             content = names.parse_name(storage_config(lab, name[0])["type"], name[1]).content
             if content not in ("images", "iso"):
                 raise bad_parameter(key, "content type needs to be 'images' or 'iso'")
         if source := drive.get("import-from"):
             _check_source(lab, key, source)
+            require_import(call, vmid, source)
 
 
-def _check_allocation(lab: Lab, storage: str | None) -> None:
+def _check_allocation(call: Call, storage: str | None) -> None:
     if storage is None:
         raise failure("no storage ID specified (and no default storage)")
-    if "images" not in definitions.contents(storage_config(lab, storage)):
+    require_space(call, storage)
+    if "images" not in definitions.contents(storage_config(call.lab, storage)):
         raise bad_parameter("storage", f"storage '{storage}' does not support vm images")
 
 

@@ -10,11 +10,12 @@ from lab.errors import ApiError, TaskError, bad_parameter, failure
 from lab.guests import drives
 from lab.guests.clone import QEMU, check_target
 from lab.guests.disks import copy_volume
-from lab.guests.power import check_root_only
 from lab.guests.record import Guest, load
+from lab.guests.rights import check_root_only
 from lab.routes import handles
 from lab.storage import definitions, names
 from lab.storage.definitions import storage_config
+from lab.storage.rights import require_space
 from lab.storage.volumes import volumes
 
 if TYPE_CHECKING:
@@ -114,6 +115,7 @@ def _check(call: Call, guest: Guest) -> StorageMap:
     target = call.params["target"]
     storages = _storage_map(call.params.get("targetstorage", ""))
     for storage in storages.values():
+        require_space(call, storage)
         config = storage_config(call.lab, storage, target)
         if "images" not in definitions.contents(config):
             raise failure(f"storage '{storage}' does not support vm images")

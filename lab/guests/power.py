@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from lab.call import Call
 from lab.engines import engine_of
-from lab.errors import ApiError, TaskError, bad_parameter, failure
+from lab.errors import ApiError, TaskError, failure
 from lab.guests import pending
 from lab.guests.nets import is_net, parse_net
 from lab.guests.record import Guest, find_row, load, missing_file
+from lab.guests.rights import check_root_only
 from lab.routes import handles
 from lab.storage.volumes import volumes
 
@@ -33,13 +34,6 @@ async def _in_task(call: Call, kind: str, act: Callable[[Guest, TaskLog], Awaita
             await act(load(lab, vmid, node), log)
 
     return await lab.tasks.start(call, node, kind, str(vmid), work)
-
-
-def check_root_only(call: Call, *names: str) -> None:
-    """400 for parameters that only root may use."""
-    for name in names:
-        if call.params.get(name) and call.account != "root@pam":
-            raise bad_parameter(name, "Only root may use this option.")
 
 
 @handles("POST", f"{STATUS}/start")
@@ -123,6 +117,8 @@ async def stop(call: Call) -> str:
     async def work(log: TaskLog) -> None:
         if find_row(lab, vmid, node) is None:
             raise missing_file(vmid, node)
+        if call.params.get("overrule-shutdown"):
+            _end_shutdowns(lab, vmid, log)
         async with lab.locks.guest(vmid):
             guest = load(lab, vmid, node)
             if guest.running:
@@ -130,6 +126,15 @@ async def stop(call: Call) -> str:
                 await stop_guest(guest, log)
 
     return await lab.tasks.start(call, node, "qmstop", str(vmid), work)
+
+
+def _end_shutdowns(lab: Lab, vmid: int, log: TaskLog) -> None:
+    """End tasks that wait for the guest to power off by itself."""
+    for task in lab.tasks.list():
+        waits = task["type"] == "qmshutdown" and task["id"] == str(vmid)
+        if waits and lab.tasks.running(task["upid"]):
+            lab.tasks.interrupt(task["upid"])
+            log(f"overruled qmshutdown task: {task['upid']}")
 
 
 def _check_lock(guest: Guest, call: Call) -> None:

@@ -10,12 +10,13 @@ from lab.guests import drives
 from lab.guests.clone import QEMU
 from lab.guests.disks import copy_volume
 from lab.guests.drives import Drive
-from lab.guests.power import check_root_only
 from lab.guests.record import Guest, find_row, load
+from lab.guests.rights import check_root_only, require
 from lab.guests.update import Change, change_guest
 from lab.routes import handles
 from lab.storage import definitions, names
 from lab.storage.definitions import storage_config
+from lab.storage.rights import require_space
 from lab.storage.sizes import parse_size
 from lab.storage.volumes import Row, volumes
 
@@ -40,18 +41,19 @@ async def resize_disk(call: Call) -> str:
             guest.check_digest(params.get("digest"))
             if not params.get("skiplock"):
                 guest.check_lock()
-            _resize(guest, params["disk"], params["size"])
+            _resize(call, guest, params["disk"], params["size"])
 
     return await lab.tasks.start(call, node, "resize", str(vmid), work)
 
 
-def _resize(guest: Guest, key: str, wanted: str) -> None:
+def _resize(call: Call, guest: Guest, key: str, wanted: str) -> None:
     if key not in guest.config:
         raise TaskError(f"disk '{key}' does not exist")
     drive = drives.parse_drive(key, guest.config[key])
-    names.parse_volume_id(drive["file"])
+    storage, _ = names.parse_volume_id(drive["file"])
     if drives.is_cdrom(drive):
         raise TaskError("you can't resize a cdrom")
+    require_space(call, storage)
     rows = volumes(guest.lab)
     row = rows.require(drive["file"], guest.node)
     size = (parse_size(wanted.lstrip("+")) or 0) + (row["size"] if wanted[0] == "+" else 0)
@@ -95,6 +97,7 @@ async def move_disk(call: Call) -> str:
 async def _move(call: Call, storage: str) -> str:
     lab, params = call.lab, call.params
     node, vmid, key = params["node"], int(params["vmid"]), params["disk"]
+    require_space(call, storage)
     _check_move(call, load(lab, vmid, node))
 
     async def work(log: TaskLog) -> None:
@@ -159,6 +162,7 @@ async def _give(call: Call, target: int) -> str:
     if target == vmid:
         text = "must be different than source VMID to reassign disk"
         raise bad_parameter("target-vmid", text)
+    require(call, target, None, "VM.Config.Disk")
     _check_give(lab, node, (vmid, key), (target, slot))
 
     async def work(log: TaskLog) -> None:
@@ -166,7 +170,7 @@ async def _give(call: Call, target: int) -> str:
         async with lab.locks.guest(first), lab.locks.guest(second):
             giver, taker = _check_give(lab, node, (vmid, key), (target, slot))
             log(f"reassign disk '{key}' from VM '{vmid}' as '{slot}' to VM '{target}'")
-            await _hand_over(giver, key, taker, slot)
+            await _hand_over(call, (giver, key), (taker, slot))
 
     about = f"{vmid}-{key}>{target}-{slot}"
     return await lab.tasks.start(call, node, "qmmove", about, work)
@@ -199,7 +203,8 @@ def _check_give(
     return giver, taker
 
 
-async def _hand_over(giver: Guest, key: str, taker: Guest, slot: str) -> None:
+async def _hand_over(call: Call, source: tuple[Guest, str], target: tuple[Guest, str]) -> None:
+    (giver, key), (taker, slot) = source, target
     rows = volumes(giver.lab)
     drive = drives.parse_drive(key, giver.config[key])
     row = rows.require(drive["file"], giver.node)
@@ -213,4 +218,4 @@ async def _hand_over(giver: Guest, key: str, taker: Guest, slot: str) -> None:
         taker.config[slot] = drive["file"]
         taker.save()
         return
-    await change_guest(taker, Change(values={slot: drives.print_drive(drive)}))
+    await change_guest(taker, Change(call=call, values={slot: drives.print_drive(drive)}))

@@ -22,6 +22,14 @@ from lab.guests.machines import pinned_machine
 from lab.guests.options import given_options, is_windows, option_exists
 from lab.guests.passwords import hash_password, is_hashed
 from lab.guests.record import Guest, load
+from lab.guests.rights import (
+    check_root_only,
+    require,
+    require_bridges,
+    require_devices,
+    require_drive,
+    require_options,
+)
 from lab.guests.tags import unique_tags
 from lab.routes import handles
 
@@ -35,8 +43,9 @@ _MIN_SHARES, _MAX_SHARES = 1, 10_000
 
 @dataclass(slots=True, kw_only=True)
 class Change:
-    """One request to change a guest."""
+    """One request to change a guest, and the call it came with."""
 
+    call: Call
     values: dict[str, Any] = field(default_factory=dict)
     delete: list[str] = field(default_factory=list)
     revert: list[str] = field(default_factory=list)
@@ -47,15 +56,15 @@ class Change:
 
 def read_change(call: Call) -> Change:
     """The change a call asks for, checked as far as that goes without the guest."""
-    params = call.params
-    if params.get("skiplock") and call.account != "root@pam":
-        raise bad_parameter("skiplock", "Only root may use this option.")
+    params, vmid = call.params, int(call.params["vmid"])
+    check_root_only(call, "skiplock")
     values = given_options(call)
     check_ssh_keys(values)
     if not values and not params.get("delete") and not params.get("revert"):
         raise failure("no options specified")
     resolve_cdrom(values)
     change = Change(
+        call=call,
         values=values,
         delete=_names(params.get("delete", "")),
         revert=_names(params.get("revert", "")),
@@ -66,7 +75,10 @@ def read_change(call: Call) -> Change:
     _check_names(change)
     check_drives(call.lab, values)
     prepare(call.lab, values)
-    check_storages(call.lab, values)
+    require_options(call, vmid, None, [*change.delete, *values])
+    check_storages(call, vmid, values)
+    require_bridges(call, values)
+    require_devices(call, vmid, None, values)
     return change
 
 
@@ -164,9 +176,11 @@ async def update_config_in_task(call: Call) -> str:
 @handles("PUT", "/nodes/{node}/qemu/{vmid}/unlink")
 async def unlink(call: Call) -> None:
     """Detach or destroy disks: a configuration change that only deletes."""
-    change = Change(delete=_names(call.params["idlist"]), force=bool(call.params.get("force")))
+    force = bool(call.params.get("force"))
+    change = Change(call=call, delete=_names(call.params["idlist"]), force=force)
     _check_names(change)
-    vmid, node = call.params["vmid"], call.params["node"]
+    vmid, node = int(call.params["vmid"]), call.params["node"]
+    require_options(call, vmid, None, change.delete)
     async with call.lab.locks.guest(vmid):
         await change_guest(load(call.lab, vmid, node), change)
 
@@ -258,6 +272,7 @@ class _Writer:
         if drives.is_unused(key):
             drive = {"file": str(value)}
             guest.check_protection(f"can't remove unused disk '{value}'")
+            require(self._change.call, guest.vmid, None, "VM.Config.Disk")
             pending.deallocate(guest, key, drive)
             guest.config.pop(key, None)
             return
@@ -266,8 +281,12 @@ class _Writer:
             return
         if drives.is_drive(key):
             guest.check_protection(f"can't remove drive '{key}'")
+            require_drive(self._change.call, guest.vmid, drives.parse_drive(key, value))
             if was_pending is not None:
                 pending.detach(guest, drives.parse_drive(key, was_pending))
+        else:
+            call = self._change.call
+            require_devices(call, guest.vmid, None, {key: value}, "delete")
         guest.pending_delete[key] = int(self._change.force)
 
     def _boot(self, devices: list[str]) -> None:
@@ -305,6 +324,8 @@ class _Writer:
 
     def _set_drive(self, key: str, value: str) -> None:
         guest = self._guest
+        for text in filter(None, (guest.config.get(key), value)):
+            require_drive(self._change.call, guest.vmid, drives.parse_drive(key, text))
         if key in guest.pending:
             pending.detach(guest, drives.parse_drive(key, guest.pending[key]))
         allocation = Allocation(guest)

@@ -11,6 +11,7 @@ from lab.errors import bad_parameter, failure
 from lab.routes import handles
 from lab.storage import definitions, names
 from lab.storage.definitions import storage_config
+from lab.storage.rights import may_use, require_volume
 from lab.storage.status import STORAGE
 from lab.storage.volumes import Row, volumes
 
@@ -38,7 +39,9 @@ async def list_content(call: Call) -> list[dict[str, Any]]:
         name = names.parse_name(config["type"], row["volid"].partition(":")[2])
         hidden = row["content"] not in kinds or name.name.startswith(".")
         # Files that belong to no guest are listed whichever guest was asked for.
-        if not hidden and (vmid is None or row["content"] in _OWNERLESS or name.vmid == vmid):
+        if hidden or not may_use(call, vmid, row["volid"]):
+            continue
+        if vmid is None or row["content"] in _OWNERLESS or name.vmid == vmid:
             rows.append(_listed(row, name))
     return rows
 
@@ -104,6 +107,7 @@ def _volume_id(call: Call) -> str:
 async def read_volume(call: Call) -> dict[str, Any]:
     """Where a volume is and how large."""
     volid = _volume_id(call)
+    require_volume(call, None, volid)
     path = definitions.location(call.lab, volid)
     row = volumes(call.lab).get(volid, call.params["node"])
     if row is None:
