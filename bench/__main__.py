@@ -23,6 +23,7 @@ from bench.table import markdown, terminal
 FOLDER = Path(__file__).parent
 REPEATS = 7
 QUICK_REPEATS = 3
+PAGE_WIDTH = 180  # columns, where the table is written to a file
 SEEDS = {"PYTHONHASHSEED": "0"}
 """The only source of chance; passwords come from a fixed secret."""
 
@@ -72,7 +73,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     context["machine"] |= {"loadAfter": load()}
     document = merge(FOLDER / "results.json", chosen.name, found, context)
     (FOLDER / "RESULTS.md").write_text(markdown(document))
-    Console().print(terminal(chosen.name, document["benches"][chosen.name]))
+    console = Console()
+    console = console if console.is_terminal else Console(width=PAGE_WIDTH)
+    console.print(terminal(chosen.name, document["benches"][chosen.name]))
     return 0
 
 

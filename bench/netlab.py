@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench.peers import installed, variables
-from bench.processes import run
+from bench.processes import Run, run
 from bench.stacks import NODES
 
 VERSION = "26.10"
@@ -39,8 +39,8 @@ def ready() -> Path:
     return installed("networklab", VERSION)
 
 
-def create(programs: Path, folder: Path, clusters: int) -> float:
-    """Seconds of `netlab create` for so many clusters, in `folder`."""
+def create(programs: Path, folder: Path, clusters: int) -> Run:
+    """`netlab create` for so many clusters, in `folder`."""
     (folder / "topology.yml").write_text(topology(clusters))
     command = [str(programs / "netlab"), "create", "topology.yml"]
-    return run(command, folder=folder, variables=variables(programs)).wall_s
+    return run(command, folder=folder, variables=variables(programs))

@@ -10,7 +10,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +18,7 @@ import yaml
 
 from bench import netlab
 from bench.figures import Spread, growth_exponent, spread
-from bench.processes import BenchError, run
+from bench.processes import BenchError, Run, run
 from bench.results import Arm, Result, Target
 from bench.stacks import EVENT, ROOT, SHIPPED_CLUSTERS, SITE, Size, write_stacks
 from event.read import read_stack
@@ -39,17 +39,18 @@ WARM_BOUND = "libyaml parse of the same files"
 
 Say = Callable[[str], None]
 Times = dict[int, list[float]]
+Runs = dict[int, list[Run]]
 
 
 @dataclass(slots=True)
 class Arms:
-    """Seconds by clusters, one list a size, for each way of running."""
+    """Runs or seconds by clusters, one list a size, for each way of running."""
 
-    cold: Times = field(default_factory=dict)
-    cold_bound: Times = field(default_factory=dict)
+    cold: Runs = field(default_factory=dict)
+    cold_bound: Runs = field(default_factory=dict)
     warm: Times = field(default_factory=dict)
     warm_bound: Times = field(default_factory=dict)
-    netlab: list[float] = field(default_factory=list)
+    netlab: list[Run] = field(default_factory=list)
     no_netlab: str = ""
 
 
@@ -58,20 +59,30 @@ def files(folder: Path) -> list[str]:
     return [str(folder / f"Pulumi.{name}.yaml") for name in (EVENT, SITE)]
 
 
-def cold_plan(folder: Path, state: Path) -> float:
-    """Seconds of `./practicum plan FILE --json` as a process of its own."""
+def walls(runs: Sequence[Run]) -> Spread:
+    """Wall time in seconds."""
+    return spread([run.wall_s for run in runs])
+
+
+def cpu(runs: Sequence[Run]) -> dict[str, float]:
+    """CPU time: what stays of a figure when other work has the cores as well."""
+    return {"CPU s": spread([run.cpu_s for run in runs]).median}
+
+
+def cold_plan(folder: Path, state: Path) -> Run:
+    """`./practicum plan FILE --json` as a process of its own."""
     variables = {**os.environ, "PYTHONHASHSEED": "0", "PRACTICUM_STATE": str(state)}
     command = [str(ROOT / "practicum"), "plan", files(folder)[0], "--json"]
     done = run(command, folder=ROOT, variables=variables)
     if b'"guests"' not in done.output:
         raise BenchError("practicum plan --json printed no guests")
-    return done.wall_s
+    return done
 
 
-def cold_parse(folder: Path) -> float:
-    """Seconds of an interpreter that only parses the files."""
+def cold_parse(folder: Path) -> Run:
+    """An interpreter that only parses the files."""
     command = [sys.executable, "-I", "-c", PARSE, *files(folder)]
-    return run(command, folder=folder, variables={"PYTHONHASHSEED": "0"}).wall_s
+    return run(command, folder=folder, variables={"PYTHONHASHSEED": "0"})
 
 
 def warm_plan(folder: Path) -> float:
@@ -108,68 +119,76 @@ def measure(repeats: int, sizes: tuple[int, ...], say: Say) -> Arms:
         for number in range(repeats + 1):
             kept = arms if number else Arms()
             for clusters, folder in folders.items():
-                _add(kept.cold, clusters, cold_plan(folder, Path(scratch) / "state"))
-                _add(kept.cold_bound, clusters, cold_parse(folder))
-                _add(kept.warm, clusters, warm_plan(folder))
-                _add(kept.warm_bound, clusters, warm_parse(folder))
+                run_cold = cold_plan(folder, Path(scratch) / "state")
+                kept.cold.setdefault(clusters, []).append(run_cold)
+                kept.cold_bound.setdefault(clusters, []).append(cold_parse(folder))
+                kept.warm.setdefault(clusters, []).append(warm_plan(folder))
+                kept.warm_bound.setdefault(clusters, []).append(warm_parse(folder))
                 if clusters == SHIPPED_CLUSTERS and netlab_programs:
                     kept.netlab.append(netlab.create(netlab_programs, peer, clusters))
-            say(f"{number}/{repeats} cold " + _last(kept.cold) + "; in-process " + _last(kept.warm))
+            cold = ", ".join(f"{size}: {runs[-1].wall_s:.3f} s" for size, runs in kept.cold.items())
+            say(f"{number}/{repeats} cold, by clusters {cold}")
     return arms
 
 
-def _add(times: Times, clusters: int, seconds: float) -> None:
-    times.setdefault(clusters, []).append(seconds)
-
-
-def _last(times: Times) -> str:
-    return ", ".join(f"{clusters}: {values[-1]:.3f} s" for clusters, values in times.items())
+def seconds(runs: Runs) -> Times:
+    """Wall times of runs."""
+    return {size: [run.wall_s for run in each] for size, each in runs.items()}
 
 
 def results(arms: Arms) -> list[Result]:
     """Times by size, then growth over the sizes."""
-    found = []
-    for clusters, values in arms.cold.items():
-        size = Size(clusters=clusters)
-        limit = TARGETS_S.get(clusters)
-        found.append(
-            Result(
-                id=f"plan.cold.{clusters}",
-                what=f"practicum plan --json, cold, {clusters} clusters ({size.guests} guests)",
-                unit="s",
-                figure=spread(values),
-                bound=Arm(what=COLD_BOUND, spread=spread(arms.cold_bound[clusters])),
-                peer=_peer(arms, clusters),
-                target=Target(limit=limit) if limit else None,
-            )
-        )
-    for clusters, values in arms.warm.items():
-        found.append(
-            Result(
-                id=f"plan.in-process.{clusters}",
-                what=f"read and plan in one process, {clusters} clusters",
-                unit="s",
-                figure=spread(values),
-                bound=Arm(what=WARM_BOUND, spread=spread(arms.warm_bound[clusters])),
-                peer=Arm(what="none: netlab has no such entry; see the cold rows"),
-            )
-        )
-    for way, figure, bound in (
-        ("cold", arms.cold, arms.cold_bound),
-        ("in-process", arms.warm, arms.warm_bound),
-    ):
-        found.append(
-            Result(
-                id=f"plan.growth.{way}",
-                what=f"growth exponent over {', '.join(map(str, figure))} clusters, {way}",
-                unit="",
-                figure=exponents(figure),
-                bound=Arm(what="linear is 1; the parse grows by", spread=exponents(bound)),
-                peer=Arm(what="none: netlab is measured at one size"),
-                target=Target(limit=TARGET_EXPONENT),
-            )
-        )
-    return found
+    sizes = list(arms.cold)
+    return [
+        *(_cold(arms, clusters) for clusters in sizes),
+        *(_warm(arms, clusters) for clusters in sizes),
+        _growth("cold", seconds(arms.cold), seconds(arms.cold_bound)),
+        _growth("in-process", arms.warm, arms.warm_bound),
+    ]
+
+
+def _cold(arms: Arms, clusters: int) -> Result:
+    limit, guests = TARGETS_S.get(clusters), Size(clusters=clusters).guests
+    return Result(
+        id=f"plan.cold.{clusters}",
+        what=f"practicum plan --json, cold, {clusters} clusters ({guests} guests)",
+        unit="s",
+        figure=walls(arms.cold[clusters]),
+        bound=Arm(what=COLD_BOUND, spread=walls(arms.cold_bound[clusters])),
+        peer=_peer(arms, clusters),
+        target=Target(limit=limit) if limit else None,
+        more=_cpu_rows(arms, clusters),
+    )
+
+
+def _warm(arms: Arms, clusters: int) -> Result:
+    return Result(
+        id=f"plan.in-process.{clusters}",
+        what=f"read and plan in one process, {clusters} clusters",
+        unit="s",
+        figure=spread(arms.warm[clusters]),
+        bound=Arm(what=WARM_BOUND, spread=spread(arms.warm_bound[clusters])),
+        peer=Arm(what="none: netlab has no such entry; see the cold rows"),
+    )
+
+
+def _growth(way: str, figure: Times, bound: Times) -> Result:
+    return Result(
+        id=f"plan.growth.{way}",
+        what=f"growth exponent over {', '.join(map(str, figure))} clusters, {way}",
+        unit="",
+        figure=exponents(figure),
+        bound=Arm(what="linear is 1; the parse alone", spread=exponents(bound)),
+        peer=Arm(what="none: netlab is measured at one size"),
+        target=Target(limit=TARGET_EXPONENT),
+    )
+
+
+def _cpu_rows(arms: Arms, clusters: int) -> dict[str, dict[str, float]]:
+    rows = {"practicum": cpu(arms.cold[clusters]), "bound": cpu(arms.cold_bound[clusters])}
+    if clusters == SHIPPED_CLUSTERS and arms.netlab:
+        rows["netlab"] = cpu(arms.netlab)
+    return rows
 
 
 def _peer(arms: Arms, clusters: int) -> Arm:
@@ -178,7 +197,7 @@ def _peer(arms: Arms, clusters: int) -> Arm:
     if not arms.netlab:
         return Arm(what=f"none: {arms.no_netlab}")
     what = f"netlab {netlab.VERSION} create, {SHIPPED_CLUSTERS} × 5 Linux nodes"
-    return Arm(what=what, spread=spread(arms.netlab))
+    return Arm(what=what, spread=walls(arms.netlab))
 
 
 def exponents(times: Times) -> Spread:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import subprocess
 import tempfile
@@ -17,6 +18,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 SAMPLE_S = 0.25
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -67,23 +69,12 @@ def run(
             process_group=0,
         )
         watcher = Watcher(process.pid) if watch else None
-        timer = threading.Timer(limit_s, stop, [process.pid])
-        timer.start()
-        try:
-            _, status, usage = os.wait4(process.pid, 0)
-        except BaseException:
-            stop(process.pid)
-            raise
-        finally:
-            timer.cancel()
+        usage = _ended(process, limit_s)
         wall_s = time.perf_counter() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
         parts = watcher.stop() if watcher else {}
-        out.seek(0)
-        output = out.read()
+        output = _text(out)
         if process.returncode != 0:
-            problems.seek(0)
-            text = (output + problems.read()).decode(errors="replace").strip()[-SHOWN_ERROR:]
+            text = (output + _text(problems)).decode(errors="replace").strip()[-SHOWN_ERROR:]
             told = f"stopped after {limit_s:g} s" if wall_s >= limit_s else "failed"
             raise BenchError(f"{Path(command[0]).name} {command[1]} {told}: {text}")
     return Run(
@@ -93,6 +84,26 @@ def run(
         output=output,
         parts=parts,
     )
+
+
+def _ended(process: subprocess.Popen[bytes], limit_s: float) -> resource.struct_rusage:
+    """Wait for the end; what the kernel has accounted to the process and its children."""
+    timer = threading.Timer(limit_s, stop, [process.pid])
+    timer.start()
+    try:
+        _, status, usage = os.wait4(process.pid, 0)
+    except BaseException:
+        stop(process.pid)
+        raise
+    finally:
+        timer.cancel()
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return usage
+
+
+def _text(file: IO[bytes]) -> bytes:
+    file.seek(0)
+    return file.read()
 
 
 def stop(group: int) -> None:

@@ -85,21 +85,18 @@ def prepare(folder: Path, lab: Served, size: Size) -> Programs:
     """Copy both programs below `folder`, make their stacks, and bring the site up."""
     places = Places(root=ROOT, state=folder / "state").make()
     parts = ensure_engine(places)
-    given = {name: value for name, value in os.environ.items() if name not in OWN}
-    variables = given | engine_variables(places, parts, given)
-    variables |= {TOKEN: lab.token, "PYTHONHASHSEED": "0"}
     program, floor = folder / "practicum", folder / "floor"
     copy_program(program)
     write_stacks(program / "stacks", size, endpoint=lab.endpoint, secret=SECRET)
     shutil.copytree(Path(__file__).parent / "floor", floor, ignore=_no_caches)
-    exposed = site(size)["practicum:site"]["network"]["exposed"]["subnet"]
-    size_variables = {
+    given = {name: value for name, value in os.environ.items() if name not in OWN}
+    variables = {
+        **given,
+        **engine_variables(places, parts, given),
+        **floor_variables(lab, size),
+        TOKEN: lab.token,
         "PRACTICUM_STACKS": str(program / "stacks"),
-        "FLOOR_CLUSTERS": str(size.clusters),
-        "FLOOR_HOSTS": str(size.hosts),
-        "FLOOR_EXPOSED": exposed,
-        "PROXMOX_VE_ENDPOINT": lab.endpoint,
-        "PROXMOX_VE_INSECURE": "true",
+        "PYTHONHASHSEED": "0",
     }
 
     def made(where: Path, project: str, stack: str) -> Program:
@@ -109,7 +106,7 @@ def prepare(folder: Path, lab: Served, size: Size) -> Programs:
             backend=places.backend,
             project=project,
             stack=stack,
-            variables=variables | size_variables,
+            variables=variables,
         )
         each.init()
         return each
@@ -122,6 +119,17 @@ def prepare(folder: Path, lab: Served, size: Size) -> Programs:
     )
     programs.site.stage("up")
     return programs
+
+
+def floor_variables(lab: Served, size: Size) -> dict[str, str]:
+    """What tells the floor its size, and its provider where the lab is."""
+    return {
+        "FLOOR_CLUSTERS": str(size.clusters),
+        "FLOOR_HOSTS": str(size.hosts),
+        "FLOOR_EXPOSED": site(size)["practicum:site"]["network"]["exposed"]["subnet"],
+        "PROXMOX_VE_ENDPOINT": lab.endpoint,
+        "PROXMOX_VE_INSECURE": "true",
+    }
 
 
 def copy_program(target: Path) -> None:

@@ -10,6 +10,7 @@ FLOOR_EXPOSED the exposed subnet. The provider is configured by its own variable
 
 import os
 from ipaddress import IPv4Network
+from typing import Any
 
 import pulumi_proxmoxve as proxmoxve
 
@@ -54,6 +55,42 @@ def ip(value: str, gateway: str | None = None) -> proxmoxve.VmLegacyInitializati
     )
 
 
+def machine() -> dict[str, Any]:
+    """What is the same in every guest."""
+    return {
+        "agent": proxmoxve.VmLegacyAgentArgs(
+            enabled=True,
+            timeout="15m",
+            trim=False,
+            type="virtio",
+            wait_for_ip=proxmoxve.VmLegacyAgentWaitForIpArgs(disabled=True),
+        ),
+        "boot_orders": ["scsi0"],
+        "cdrom": proxmoxve.VmLegacyCdromArgs(file_id="none", interface="ide3"),
+        "clone": proxmoxve.VmLegacyCloneArgs(vm_id=9000, node_name="pve01", full=False),
+        "disks": [
+            proxmoxve.VmLegacyDiskArgs(
+                interface="scsi0",
+                datastore_id="shared",
+                size=8,
+                discard="on",
+                iothread=True,
+                speed=proxmoxve.VmLegacyDiskSpeedArgs(iops_read=1_000_000),
+            )
+        ],
+        "operating_system": proxmoxve.VmLegacyOperatingSystemArgs(type="l26"),
+        "scsi_hardware": "virtio-scsi-single",
+        "serial_devices": [proxmoxve.VmLegacySerialDeviceArgs(device="socket")],
+        "vga": proxmoxve.VmLegacyVgaArgs(type="serial0"),
+        "started": True,
+        "migrate": True,
+        "stop_on_destroy": True,
+        "timeout_clone": 900,
+        "timeout_start_vm": 180,
+        "timeout_reboot": 300,
+    }
+
+
 def guest(
     name: str,
     vmid: int,
@@ -72,28 +109,8 @@ def guest(
             name=name,
             description=f"practicum:sc09:{name} {TITLE}",
             tags=sorted({"practicum", "sc09", cluster}),
-            clone=proxmoxve.VmLegacyCloneArgs(vm_id=9000, node_name="pve01", full=False),
-            agent=proxmoxve.VmLegacyAgentArgs(
-                enabled=True,
-                timeout="15m",
-                trim=False,
-                type="virtio",
-                wait_for_ip=proxmoxve.VmLegacyAgentWaitForIpArgs(disabled=True),
-            ),
-            boot_orders=["scsi0"],
-            cdrom=proxmoxve.VmLegacyCdromArgs(file_id="none", interface="ide3"),
             cpu=proxmoxve.VmLegacyCpuArgs(cores=size[0], sockets=1, type="x86-64-v2-AES"),
             memory=proxmoxve.VmLegacyMemoryArgs(dedicated=size[1]),
-            disks=[
-                proxmoxve.VmLegacyDiskArgs(
-                    interface="scsi0",
-                    datastore_id="shared",
-                    size=8,
-                    discard="on",
-                    iothread=True,
-                    speed=proxmoxve.VmLegacyDiskSpeedArgs(iops_read=1_000_000),
-                )
-            ],
             network_devices=nics,
             initialization=proxmoxve.VmLegacyInitializationArgs(
                 datastore_id="shared",
@@ -104,16 +121,7 @@ def guest(
                     username="student", keys=[], password=PASSWORD
                 ),
             ),
-            operating_system=proxmoxve.VmLegacyOperatingSystemArgs(type="l26"),
-            scsi_hardware="virtio-scsi-single",
-            serial_devices=[proxmoxve.VmLegacySerialDeviceArgs(device="socket")],
-            vga=proxmoxve.VmLegacyVgaArgs(type="serial0"),
-            started=True,
-            migrate=True,
-            stop_on_destroy=True,
-            timeout_clone=900,
-            timeout_start_vm=180,
-            timeout_reboot=300,
+            **machine(),
         ),
     )
 
