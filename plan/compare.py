@@ -14,6 +14,8 @@ from typing import Literal
 from event.problems import Path, Problem, path_text
 from event.stack import Locate
 from plan.guests import INSTRUCTOR
+from plan.hosts import MIB_PER_GIB
+from plan.phrases import few, number
 from plan.records import EventPlan, FirewallRule, Guest, Interface, SecurityGroup, Totals
 
 Kind = Literal["added", "removed", "replaced", "moved", "changed"]
@@ -92,10 +94,7 @@ def lines(comparison: Comparison) -> list[str]:
         text.append(f"cluster {name} is added")
     for name in comparison.clusters_removed:
         text.append(f"cluster {name} is removed")
-    for change in comparison.guests:
-        details = f": {'; '.join(change.details)}" if change.details else ""
-        restart = " (restarts)" if change.restarts else ""
-        text.append(f"guest {change.name} is {change.kind}{details}{restart}")
+    text += _guest_lines(comparison.guests)
     for word, vlans in (("used", comparison.vlans_used), ("freed", comparison.vlans_freed)):
         if vlans:
             text.append(f"VLANs {word}: {', '.join(map(str, vlans))}")
@@ -106,13 +105,29 @@ def lines(comparison: Comparison) -> list[str]:
     return text + _capacity_lines(comparison.before, comparison.after)
 
 
+def _guest_lines(changes: Iterable[GuestChange]) -> list[str]:
+    """One line for all guests to which the same happens."""
+    alike: dict[tuple[str, tuple[str, ...], bool], list[str]] = {}
+    for change in changes:
+        alike.setdefault((change.kind, change.details, change.restarts), []).append(change.name)
+    text = []
+    for (kind, details, restarts), names in alike.items():
+        why = f": {'; '.join(details)}" if details else ""
+        restart = " (restart)" if restarts else ""
+        subject = "guest" if len(names) == 1 else f"{len(names)} guests"
+        verb = "is" if len(names) == 1 else "are"
+        text.append(f"{subject} {few(names)} {verb} {kind}{why}{restart}")
+    return text
+
+
 def _capacity_lines(before: Totals, after: Totals) -> list[str]:
     text = [
-        f"{what}: {old.need:g} of {old.have:g} → {new.need:g} of {new.have:g}"
-        for what, old, new in (
-            ("cores", before.cores, after.cores),
-            ("memory MiB", before.memory_mib, after.memory_mib),
-            ("disk GiB", before.disk_gib, after.disk_gib),
+        f"{what}: {number(old.need / unit)} of {number(old.have / unit)} → "
+        f"{number(new.need / unit)} of {number(new.have / unit)}"
+        for what, old, new, unit in (
+            ("cores", before.cores, after.cores, 1),
+            ("memory GiB", before.memory_mib, after.memory_mib, MIB_PER_GIB),
+            ("disk GiB", before.disk_gib, after.disk_gib, 1),
         )
         if old != new
     ]
@@ -185,11 +200,11 @@ def _fields(old: Guest, new: Guest) -> list[tuple[str, str]]:
         ("cores", old.cores, new.cores),
         ("memory", f"{old.memory_mib} MiB", f"{new.memory_mib} MiB"),
         ("disk", f"{old.disk_gib} GiB", f"{new.disk_gib} GiB"),
-        ("security group", old.security_group, new.security_group),
+        ("security group", old.security_group or "none", new.security_group or "none"),
         ("login", old.login.user, new.login.user),
     )
     changed = [(name, f"{name} {a} → {b}") for name, a, b in pairs if a != b]
-    nics = _nics(old.interfaces, new.interfaces)
+    nics = _nics(old, new)
     changed += [("NICs", nics)] if nics else []
     for name, differs in (
         ("SSH keys", old.login.ssh_keys != new.login.ssh_keys),
@@ -202,19 +217,26 @@ def _fields(old: Guest, new: Guest) -> list[tuple[str, str]]:
     return changed
 
 
-def _nics(old: Sequence[Interface], new: Sequence[Interface]) -> str:
+def _nics(old: Guest, new: Guest) -> str:
     """Which NICs differ; those of a guest keep their order."""
+    before = [_network(nic, old) for nic in old.interfaces]
+    after = [_network(nic, new) for nic in new.interfaces]
     parts = []
-    for nic in range(max(len(old), len(new))):
-        if nic >= len(old):
-            parts.append(f"net{nic} added ({new[nic].network})")
-        elif nic >= len(new):
-            parts.append(f"net{nic} removed ({old[nic].network})")
-        elif old[nic] != new[nic]:
-            same = old[nic].network == new[nic].network
-            names = new[nic].network if same else f"{old[nic].network} → {new[nic].network}"
+    for nic in range(max(len(before), len(after))):
+        if nic >= len(before):
+            parts.append(f"net{nic} added ({after[nic]})")
+        elif nic >= len(after):
+            parts.append(f"net{nic} removed ({before[nic]})")
+        elif old.interfaces[nic] != new.interfaces[nic]:
+            same = before[nic] == after[nic]
+            names = after[nic] if same else f"{before[nic]} → {after[nic]}"
             parts.append(f"net{nic} changed ({names})")
     return ", ".join(parts)
+
+
+def _network(nic: Interface, guest: Guest) -> str:
+    """The network of a NIC; `private` is that of the guest's own cluster."""
+    return "private" if nic.network == guest.cluster else nic.network
 
 
 def _rule_changes(before: EventPlan, after: EventPlan) -> tuple[RuleChange, ...]:
@@ -283,8 +305,7 @@ def _refusals(
 def _refusal(
     group: str, old_gib: int, new_gib: int, why: str, names: Iterable[str], locate: Locate
 ) -> Problem:
-    several = list(names)
-    whose = several[0] if len(several) == 1 else f"{several[0]} and {len(several) - 1} more"
+    whose = few(list(names), shown=1)
     path: Path = ("event", "nodeGroups", group, "diskGib")
     if group == INSTRUCTOR:
         path = ("event", "instructor", "diskGib")

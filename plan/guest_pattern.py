@@ -48,8 +48,13 @@ class Pattern:
 
     @property
     def highest(self) -> int:
-        """The highest number of a cluster."""
-        return max(node.number for node in self.nodes)
+        """The highest number of a cluster, retired ones included as far as they left a trace.
+
+        The instructors' node has a NIC for every number, or a trunk if there are too many.
+        """
+        nics = self.instructor.nics[1:] if self.instructor else ()
+        trunk = numbers.MOST_CLUSTER_NICS + 1 if any(nic.trunk for nic in nics) else len(nics)
+        return max(trunk, *(node.number for node in self.nodes))
 
 
 @dataclass(frozen=True, slots=True)

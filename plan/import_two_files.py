@@ -108,7 +108,7 @@ def _event(pattern: Pattern, site: SiteStack, title: str) -> Json:
         for number, groups in sorted(clusters.items())
         if (differing := _differing(groups, base))
     }
-    missing = [number for number in range(1, pattern.highest) if number not in clusters]
+    missing = [number for number in range(1, pattern.highest + 1) if number not in clusters]
     return {
         **({"title": title} if title else {}),
         "on": site.name,

@@ -24,6 +24,7 @@ from plan.guests import INSTRUCTOR, GuestMaker
 from plan.hosts import HostSpec
 from plan.loss import worst_loss
 from plan.numbers import INSTRUCTOR_INDEX
+from plan.phrases import few
 from plan.ranges import check_ranges
 from plan.records import Access, EventPlan, SecurityGroup
 from plan.roster import ClusterSpec, NodeSpec, Roster, call_roster
@@ -182,7 +183,7 @@ def _warn(roster: Roster, seats: Seats, worst: str | None, scope: Scope) -> None
     if seats.placement.crowded:
         names = [roster.clusters[place].name for place in seats.placement.crowded]
         scope.warn(
-            ("event", "nodeGroups"), f"nodes of {_few(names)} share hosts: there are fewer hosts "
+            ("event", "nodeGroups"), f"nodes of {few(names)} share hosts: there are fewer hosts "
             "than nodes in a cluster", hint="latency between them is not that of a network",
         )  # fmt: skip
     if seats.placement.overflowed:
@@ -191,7 +192,7 @@ def _warn(roster: Roster, seats: Seats, worst: str | None, scope: Scope) -> None
             for place, i in seats.placement.overflowed
         ]
         scope.warn(
-            ("event", "clusters"), f"{_few(names)} found the host of their turn full and are on "
+            ("event", "clusters"), f"{few(names)} found the host of their turn full and are on "
             "another one: later edits may move them", hint="give hosts a share that fits their "
             "size, or pin these guests",
         )  # fmt: skip
@@ -200,9 +201,3 @@ def _warn(roster: Roster, seats: Seats, worst: str | None, scope: Scope) -> None
             ("event", "clusters"), f"the event does not survive the loss of a host: without "
             f"{worst} not all of its guests would find room",
         )  # fmt: skip
-
-
-def _few(names: Sequence[str]) -> str:
-    """Up to five names, and how many more there are."""
-    shown = ", ".join(names[:5])
-    return f"{shown} and {len(names) - 5} more" if len(names) > 5 else shown

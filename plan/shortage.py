@@ -11,6 +11,7 @@ from event.problems import PlanError, Problem
 from event.stack import EventStack
 from plan.capacity import exceeded, lacks, too_small
 from plan.hosts import MIB_PER_GIB
+from plan.phrases import all_of, either, number
 from plan.records import HostLoad, Load, StorageLoad
 from plan.seating import Seating, Seats
 
@@ -61,7 +62,7 @@ def _hosts_problem(
 ) -> Problem:
     site = stack.site
     resources = [each for each in _RESOURCES if any(exceeded(each.load(host)) for host in short)]
-    names = _and([each.name for each in resources])
+    names = all_of([each.name for each in resources])
     pinned = {seats.hosts[each.host].name for each in seats.nodes if each.node.pin is not None}
     hints = list(fewer)
     if at := [host.name for host in short if host.name in pinned]:
@@ -73,7 +74,7 @@ def _hosts_problem(
         ("event", "clusters"),
         f"the guests do not fit on the hosts of {site.name}: not enough {names} "
         f"on {len(short)} of {len(seats.hosts)} hosts",
-        hint=_or(hints),
+        hint=either(hints),
     )
 
 
@@ -81,8 +82,8 @@ def _storage_problem(load: StorageLoad, fewer: Sequence[str], stack: EventStack)
     return stack.problem(
         ("event", "clusters"),
         f"the guests' disks do not fit on the storage {load.name} of {stack.site.name}: "
-        f"need {_number(load.need_gib)} GiB, have {_number(load.have_gib)} GiB",
-        hint=_or([*fewer, "write smaller disks (diskGib)", "enlarge the storage"]),
+        f"need {number(load.need_gib)} GiB, have {number(load.have_gib)} GiB",
+        hint=either([*fewer, "write smaller disks (diskGib)", "enlarge the storage"]),
     )
 
 
@@ -111,11 +112,7 @@ def table(hosts: Sequence[HostLoad]) -> str:
 
 def _cell(load: Load, unit: float) -> str:
     mark = " !" if exceeded(load) else ""
-    return f"{_number(load.need / unit)}/{_number(load.have / unit)}{mark}"
-
-
-def _number(value: float) -> str:
-    return f"{round(value, 2):g}" if value < 1e5 else f"{value:.0f}"
+    return f"{number(load.need / unit)}/{number(load.have / unit)}{mark}"
 
 
 def _worst(host: HostLoad) -> float:
@@ -133,11 +130,3 @@ def _overcommit(short: Sequence[HostLoad], resources: Sequence[_Resource], now: 
         for each in resources
     }
     return ", ".join(f"{name}: {math.ceil(value * 10) / 10:g}" for name, value in wanted.items())
-
-
-def _and(words: Sequence[str]) -> str:
-    return ", ".join(words[:-1]) + " and " + words[-1] if len(words) > 1 else "".join(words)
-
-
-def _or(hints: Sequence[str]) -> str:
-    return ", or ".join(hints)
