@@ -98,6 +98,8 @@ def shown(value: object) -> str:
         return "a list" if value else "an empty list"
     if isinstance(value, str):
         return quoted(value)
+    if isinstance(value, int) and abs(value) >= 10**SHOWN_LENGTH:
+        return f"a number of more than {SHOWN_LENGTH} digits"
     return str(value)
 
 

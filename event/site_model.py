@@ -12,6 +12,7 @@ from pydantic import Field
 
 from event.base_model import Model
 from event.text import (
+    Email,
     Endpoint,
     FilePath,
     HostPattern,
@@ -163,7 +164,7 @@ class SiteUser(Model):
 
     name: UserId = Field(description="Login in the realm pve, without @pve.")
     full_name: Text | None = Field(default=None, description="Name as shown in Proxmox VE.")
-    email: Text | None = Field(default=None, description="Mail address.")
+    email: Email | None = Field(default=None, description="Mail address.")
     role: Literal["Administrator", "PVEAdmin", "PVEAuditor", "PVEVMAdmin", "PVEVMUser"] = Field(
         default="PVEAuditor", description="Built-in role of the user on the whole site."
     )

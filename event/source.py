@@ -14,7 +14,7 @@ from typing import Any
 from event.file_text import file_text
 from event.problems import EventError, Path, Problem, Where, known_names, nearest, path_text
 from event.scalars import TrapError, resolve
-from event.strict_yaml import PROJECT, Mapping, Node, Sequence, compose
+from event.strict_yaml import PROJECT, Mapping, Node, Scalar, Sequence, compose
 
 SECTIONS = ("event", "site", "lab")
 
@@ -25,7 +25,7 @@ TOP_KEYS = ("config", "encryptionsalt", "encryptedkey", "secretsprovider", "envi
 """Keys of a Pulumi stack file."""
 
 EXPLAINED = 100
-"""Unknown keys that are told."""
+"""Unknown keys and doubtful words that are told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +87,7 @@ def read_source(path: FilePath, file: str) -> Source:
     if not isinstance(config, Mapping):
         return Source(file=file, problems=tuple(problems))
     problems += _stray_config(config, file)
+    problems += _bare_secrets(config, file)
     sections = {
         name: _section(name, node, config.lines[PROJECT + name], file)
         for name in SECTIONS
@@ -129,6 +130,20 @@ def _stray_config(config: Mapping, file: str) -> Iterator[Problem]:
         )
 
 
+def _bare_secrets(config: Mapping, file: str) -> Iterator[Problem]:
+    """Secrets that stand in the file for everybody to read; no part of them is shown."""
+    for name in OTHER_KEYS:
+        key = PROJECT + name
+        node = config.entries.get(key)
+        if isinstance(node, Scalar) and node.text:
+            yield Problem(
+                where=Where(file=file, line=config.lines[key]),
+                path=path_text(("config", key)),
+                message="is a secret that everybody can read here",
+                hint=f"take the line out, and type: pulumi config set --secret {key}",
+            )
+
+
 def _section(name: str, node: Node, line: int, file: str) -> Section:
     traps: dict[Path, TrapError] = {}
 
@@ -137,7 +152,7 @@ def _section(name: str, node: Node, line: int, file: str) -> Section:
             return {key: data(value, (*path, key)) for key, value in node.entries.items()}
         if isinstance(node, Sequence):
             return [data(item, (*path, at)) for at, item in enumerate(node.items)]
-        if not node.plain:
+        if not node.plain or len(traps) >= EXPLAINED:
             return node.text
         try:
             return resolve(node.text)

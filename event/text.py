@@ -36,9 +36,7 @@ def plain_line(text: str, *, limit: int, empty: bool) -> str:
             )
         if character in "\r\n":
             raise RefusedError("has a line break", "write it on one line")
-        if unicodedata.category(character) in {"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"} and (
-            character != "\u200d"  # joins emoji
-        ):
+        if _is_invisible(character):
             raise RefusedError(f"holds {named_character(character)}", "leave it out")
     if not unicodedata.is_normalized("NFC", text):
         raise RefusedError(
@@ -46,6 +44,18 @@ def plain_line(text: str, *, limit: int, empty: bool) -> str:
             f'write "{unicodedata.normalize("NFC", text)}"',
         )
     return text
+
+
+def _is_invisible(character: str) -> bool:
+    """Controls, formats, surrogates, private use, separators of lines, and noncharacters.
+
+    The joiner of emoji is none; nor are characters that are newer than Python's own tables.
+    """
+    code = ord(character)
+    if code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF:
+        return True
+    kind = unicodedata.category(character)
+    return kind in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"} and character != "\u200d"
 
 
 def _free_text(limit: int, *, empty: bool) -> Rule:
@@ -213,6 +223,16 @@ UserId = Annotated[
         "instructor",
         60,
         "a-z0-9._-",
+    ),
+]
+Email = Annotated[
+    str,
+    _grammar(
+        "a mail address",
+        r"[A-Za-z0-9_+~-]+(\.[A-Za-z0-9_+~-]+)*@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*",
+        "ada@example.org",
+        254,
+        "A-Za-z0-9_+~.@-",
     ),
 ]
 LinuxUser = Annotated[

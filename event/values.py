@@ -41,6 +41,10 @@ FIRST_VMID, LAST_VMID = 100, 999_999_999
 """VMIDs that Proxmox VE accepts; those below 100 it keeps for itself."""
 
 
+_IPV6 = re.compile(r"(?=.*:.*:)[0-9A-Fa-f:.]+(/[0-9]+)?")
+_NEAR_RANGE = re.compile(r"([0-9_]{1,12}) ?(?:-|,|–|\.\.|to|:) ?([0-9_]{1,12})")
+
+
 @dataclass(frozen=True, slots=True)
 class NumberRange:
     """Whole numbers from `first` to `last`, both included; written `100-199`."""
@@ -124,7 +128,9 @@ def parse_cidr(text: str) -> IPv4Network:
 def parse_network(text: str) -> IPv4Network:
     """A network, or a single address."""
     address, slash, length = text.partition("/")
-    if ":" in text:
+    if text.lower() in {"any", "all", "everywhere", "*"}:
+        raise RefusedError("is no network", "write 0.0.0.0/0 for every address")
+    if _IPV6.fullmatch(text):
         raise RefusedError("is IPv6, and clusters are numbered by IPv4")
     if slash and not (re.fullmatch(r"[0-9]{1,2}", length) and int(length) <= 32):
         raise RefusedError("has no prefix length from 0 to 32 after the slash")
@@ -146,7 +152,9 @@ def _number_range(first_allowed: int, last_allowed: int, what: str, example: str
     def parse(text: str) -> NumberRange:
         match = re.fullmatch(r"([0-9]{1,10})-([0-9]{1,10})", text)
         if match is None:
-            raise RefusedError("is no range")
+            near = _NEAR_RANGE.fullmatch(text)
+            hint = f"write {near[1]}-{near[2]}".replace("_", "") if near else ""
+            raise RefusedError("is no range", hint)
         first, last = int(match[1]), int(match[2])
         if first > last:
             raise RefusedError("runs backwards", f"write {last}-{first}")
@@ -189,7 +197,7 @@ def _sha256(text: str) -> str:
 
 
 def _why_no_address(text: str) -> str:
-    if ":" in text:
+    if _IPV6.fullmatch(text):
         return "is IPv6, and clusters are numbered by IPv4"
     if re.fullmatch(r"[0-9]+(\.[0-9]+){3}", text):
         numbers = text.split(".")
