@@ -96,7 +96,7 @@ def own_folder(folder: Path) -> Path:
 
 def write_private(path: Path, text: str) -> None:
     """Write a file of mode 0600: the old content or the new one is there, never a part."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -111,7 +111,7 @@ def write_private(path: Path, text: str) -> None:
 
 def _write_once(path: Path, text: str) -> None:
     """Like `write_private`, but of two starts at once the first one's text stays."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     write_private(fresh, text)
     try:
         os.link(fresh, path)
