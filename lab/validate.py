@@ -50,21 +50,10 @@ def check_object(
             if known.requires and given.get(known.requires) is None:
                 text = f"missing property required by '{prefix}{name}'"
                 _add(errors, prefix + known.requires, text)
-    for name in _required(id(properties), properties):
+    for name in properties.required:
         if given.get(name) is None:
             _add(errors, prefix + name, _MISSING)
     return errors
-
-
-_required_names: dict[int, tuple[str, ...]] = {}
-
-
-def _required(key: int, properties: Properties) -> tuple[str, ...]:
-    found = _required_names.get(key)
-    if found is None:
-        found = tuple(n for n, p in properties.items() if not p.optional and p.alias is None)
-        _required_names[key] = found
-    return found
 
 
 def _add(errors: dict[str, str], name: str, text: str) -> None:
@@ -129,9 +118,9 @@ def _check_range(known: Property, text: str) -> str | None:
     if not NUMBER.fullmatch(text):
         return None
     if known.maximum is not None and float(text) > known.maximum:
-        return f"value must have a maximum value of {known.maximum:g}"
+        return f"value must have a maximum value of {known.maximum}"
     if known.minimum is not None and float(text) < known.minimum:
-        return f"value must have a minimum value of {known.minimum:g}"
+        return f"value must have a minimum value of {known.minimum}"
     return None
 
 

@@ -79,7 +79,7 @@ def _given(call: Call) -> dict[str, Any]:
 
 
 def _check_pool(call: Call, values: dict[str, Any]) -> None:
-    if "pool" in values:
+    if values.get("pool"):
         call.lab.rights.require_pool(values["pool"])
 
 
@@ -95,7 +95,11 @@ async def create_job(call: Call) -> Any:
         raise _wrapped("vmid", "property is missing")
     if call.lab.store.get(KIND, name) is not None:
         raise failure(f"Job '{name}' already exists")
-    call.lab.store.put(KIND, name, values)
+    call.lab.store.put(KIND, name, _filled(values))
+
+
+def _filled(job: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in job.items() if value != ""}
 
 
 def _new_id() -> str:
@@ -116,7 +120,7 @@ async def change_job(call: Call) -> Any:
         if chosen != "all":
             gone.add("exclude")
     kept = {key: value for key, value in job.items() if key not in gone - values.keys()}
-    call.lab.store.put(KIND, call.params["id"], {**kept, **values})
+    call.lab.store.put(KIND, call.params["id"], _filled({**kept, **values}))
 
 
 @handles("DELETE", "/cluster/backup/{id}")

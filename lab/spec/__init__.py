@@ -17,14 +17,22 @@ map names to property strings (the keys that may stand in one text such as
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 FOLDER = Path(__file__).parent
-Properties = dict[str, "Property"]
+
+
+class Properties(dict[str, "Property"]):
+    """Properties by name; complete before `required` is first asked for."""
+
+    @cached_property
+    def required(self) -> tuple[str, ...]:
+        """The names that must have a value."""
+        return tuple(n for n, p in self.items() if not p.optional and p.alias is None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +48,8 @@ class Property:
     format: str | PropertyString | None = None
     pattern: str | None = None
     enum: tuple[str, ...] | None = None
-    minimum: float | None = None
-    maximum: float | None = None
+    minimum: int | float | None = None
+    maximum: int | float | None = None
     min_length: int | None = None
     max_length: int | None = None
     requires: str | None = None
@@ -77,7 +85,7 @@ class MethodSpec:
 
     method: str
     pattern: str
-    parameters: Properties = field(default_factory=dict)
+    parameters: Properties = field(default_factory=Properties)
     permission: Any = "root"
     task: bool = False
     protected: bool = False
@@ -156,7 +164,7 @@ def _path_variable(name: str) -> Property:
 
 def properties(raw: dict[str, Any]) -> Properties:
     """Properties from their description; `name[n]` is spelled out."""
-    found: Properties = {}
+    found = Properties()
     for name, description in raw.items():
         if name == "use":
             for group in [description] if isinstance(description, str) else description:

@@ -1,0 +1,146 @@
+"""Who may do what where."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.lab.served import ServedLab
+
+
+@pytest.fixture
+def access(lab: ServedLab) -> ServedLab:
+    lab.call("POST", "access/groups", groupid="g").ok()
+    lab.call("POST", "access/users", userid="u@pve", groups="g").ok()
+    return lab
+
+
+def allow(lab: ServedLab, path: str, role: str, **holder: str) -> None:
+    lab.call("PUT", "access/acl", path=path, roles=role, **holder).ok()
+
+
+def on(lab: ServedLab, path: str, user: str = "u@pve") -> set[str]:
+    found: dict[str, Any] = lab.get("access/permissions", userid=user, path=path)
+    return set(found[path])
+
+
+AUDIT = {"VM.Audit", "VM.GuestAgent.Audit"}
+
+
+def test_rights_reach_below_their_path(access: ServedLab) -> None:
+    allow(access, "/vms", "PVEAuditor", users="u@pve")
+    assert on(access, "/vms/100") >= AUDIT
+
+
+def test_rights_that_do_not_propagate_stay_where_they_are(access: ServedLab) -> None:
+    allow(access, "/vms", "PVEAuditor", users="u@pve", propagate="0")
+    assert on(access, "/vms") >= AUDIT
+    assert on(access, "/vms/100") == set()
+
+
+def test_a_deeper_entry_replaces_an_inherited_one(access: ServedLab) -> None:
+    allow(access, "/vms", "PVEVMAdmin", users="u@pve")
+    allow(access, "/vms/100", "PVETemplateUser", users="u@pve")
+    assert on(access, "/vms/100") == {"VM.Audit", "VM.Clone"}
+    assert "VM.Allocate" in on(access, "/vms/101")
+
+
+def test_a_users_entry_wins_over_the_groups_on_the_same_path(access: ServedLab) -> None:
+    allow(access, "/vms/100", "PVEVMAdmin", groups="g")
+    allow(access, "/vms/100", "PVETemplateUser", users="u@pve")
+    assert on(access, "/vms/100") == {"VM.Audit", "VM.Clone"}
+
+
+def test_no_access_takes_everything(access: ServedLab) -> None:
+    allow(access, "/", "Administrator", users="u@pve")
+    allow(access, "/vms/100", "NoAccess", users="u@pve")
+    assert on(access, "/vms/100") == set()
+
+
+def test_a_guest_in_a_pool_has_the_rights_on_the_pool(access: ServedLab) -> None:
+    access.call("POST", "pools", poolid="p").ok()
+    access.call("PUT", "pools/p", vms="100", storage="local").ok()
+    allow(access, "/pool/p", "PVEVMUser", users="u@pve")
+    assert "VM.PowerMgmt" in on(access, "/vms/100")
+    assert "VM.PowerMgmt" in on(access, "/storage/local")
+    assert on(access, "/vms/101") == set()
+
+
+def test_a_separated_token_has_only_what_both_have(access: ServedLab) -> None:
+    allow(access, "/vms", "PVETemplateUser", users="u@pve")
+    token = access.token_client("u@pve", "tk")
+    assert on(access, "/vms", "u@pve!tk") == set()
+    allow(access, "/vms", "PVEAuditor", tokens="u@pve!tk")
+    assert on(access, "/vms", "u@pve!tk") == {"VM.Audit"}
+    assert token.call("GET", "access/permissions").ok() == {"/vms": {"VM.Audit": 1}}
+
+
+def test_a_token_without_separation_is_its_user(access: ServedLab) -> None:
+    allow(access, "/vms", "PVETemplateUser", users="u@pve")
+    access.token_client("u@pve", "tk", privsep="0")
+    assert on(access, "/vms", "u@pve!tk") == {"VM.Audit", "VM.Clone"}
+
+
+def test_a_refusal_names_path_and_privilege(access: ServedLab) -> None:
+    token = access.token_client("u@pve", "tk", privsep="0")
+    answer = token.call("POST", "pools", poolid="p")
+    assert (answer.status, answer.message) == (
+        403,
+        "Permission check failed (/pool/p, Pool.Allocate)\n",
+    )
+    answer = token.call("PUT", "access/acl", path="/vms/100", roles="PVEAdmin", users="u@pve")
+    assert answer.reason == "Permission check failed (/vms/100, Permissions.Modify|VM.Allocate)"
+
+
+def test_lists_show_only_what_one_may_see(access: ServedLab) -> None:
+    for vmid in ("100", "101"):
+        access.finish(access.call("POST", "nodes/pve1/qemu", vmid=vmid).ok())
+    allow(access, "/vms/100", "PVEVMUser", users="u@pve")
+    token = access.token_client("u@pve", "tk", privsep="0")
+    assert [row["vmid"] for row in token.call("GET", "cluster/resources", type="vm").ok()] == [100]
+    assert token.call("GET", "storage").ok() == []
+    assert set(token.call("GET", "nodes").ok()[0]) == {
+        "id",
+        "node",
+        "type",
+        "status",
+        "level",
+        "ssl_fingerprint",
+    }
+
+
+def test_a_users_own_tokens_are_theirs_to_make(access: ServedLab) -> None:
+    token = access.token_client("u@pve", "tk", privsep="0")
+    token.call("POST", "access/users/u@pve/token/other").ok()
+    assert token.call("POST", "access/users/root@pam/token/other").status == 403
+
+
+def test_a_gone_user_leaves_no_rights_behind(access: ServedLab) -> None:
+    allow(access, "/vms/100", "PVEVMUser", users="u@pve", groups="g")
+    access.call("DELETE", "access/users/u@pve").ok()
+    assert [entry["ugid"] for entry in access.get("access/acl")] == ["g"]
+    access.call("DELETE", "access/groups/g").ok()
+    assert access.get("access/acl") == []
+
+
+@pytest.mark.parametrize(
+    ("path", "fits"),
+    [
+        ("/", True),
+        ("vms", True),
+        ("/vms/100", True),
+        ("/vms/abc", False),
+        ("/bad/path", False),
+        ("/pool/a/b/c", True),
+        ("/pool/a/b/c/d", False),
+        ("/sdn/zones/z/v/4094", True),
+        ("/nodes/x", True),
+        ("/storage/x/y", False),
+        ("/access/groups/g", True),
+    ],
+)
+def test_rights_exist_on_known_paths_only(path: str, fits: bool) -> None:
+    from lab.sections.acl import normal_path
+
+    assert (normal_path(path) is not None) is fits

@@ -1,0 +1,100 @@
+"""What is written is kept, in order, and never half."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lab.store import Store, StoreError
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "lab.db"
+
+
+def reopened(store: Store, path: Path) -> Store:
+    store.close()
+    return Store(path)
+
+
+def test_an_object_is_there_after_a_commit_and_a_new_start(path: Path) -> None:
+    store = Store(path)
+    store.put("pool", "a", {"n": 1})
+    assert reopened(store, path).get("pool", "a") == {"n": 1}
+
+
+def test_what_was_not_committed_is_gone_after_a_kill(path: Path) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from lab.store import Store\n"
+        "store = Store(Path(sys.argv[1])); store.put('k', 'a', {}); store.commit()\n"
+        "store.put('k', 'b', {}); os.kill(os.getpid(), 9)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code, str(path)], check=False)
+    assert ended.returncode == -9
+    assert [key for key, _ in Store(path).items("k")] == ["a"]
+
+
+def test_objects_keep_the_order_of_their_first_write(path: Path) -> None:
+    store = Store(path)
+    for key in "cab":
+        store.put("k", key, {})
+    store.put("k", "c", {"again": 1})
+    store.commit()
+    store.delete("k", "a")
+    store.put("k", "a", {})
+    store.put("k", "b", {"again": 1})
+    order = [key for key, _ in store.items("k")]
+    assert order == ["c", "b", "a"]
+    assert [key for key, _ in reopened(store, path).items("k")] == order
+
+
+def test_deleting_what_is_absent_is_no_write(path: Path) -> None:
+    store = Store(path)
+    store.delete("k", "a")
+    assert store.generation == 0
+
+
+def test_generations_count_the_writes_of_some_kinds(path: Path) -> None:
+    store = Store(path)
+    store.put("a", "x", {})
+    store.put("b", "x", {})
+    store.delete("b", "x")
+    assert (store.generation, store.generation_of("a"), store.generation_of("a", "b")) == (3, 1, 3)
+
+
+def test_an_object_made_and_removed_between_commits_leaves_nothing(path: Path) -> None:
+    store = Store(path)
+    store.put("k", "a", {})
+    store.delete("k", "a")
+    assert reopened(store, path).items("k") == []
+
+
+def test_a_damaged_database_is_named_with_a_way_out(path: Path) -> None:
+    store = Store(path)
+    for number in range(500):
+        store.put("k", str(number), {"text": "x" * 100})
+    store.close()
+    content = bytearray(path.read_bytes())
+    content[4096:20480] = b"\xff" * 16384
+    path.write_bytes(content)
+    with pytest.raises(StoreError, match=r"lab\.db: .*move it away"):
+        Store(path)
+
+
+def test_a_file_that_is_no_database_is_refused(path: Path) -> None:
+    path.write_text("not a database, but long enough to have a header of its own" * 100)
+    with pytest.raises(StoreError, match="not a usable database"):
+        Store(path)
+
+
+def test_a_database_of_another_schema_is_refused(path: Path) -> None:
+    Store(path).close()
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE meta SET value = '999' WHERE name = 'schema'")
+    with pytest.raises(StoreError, match="its schema is 999"):
+        Store(path)
