@@ -132,9 +132,9 @@ def parse_network(text: str) -> IPv4Network:
         raise RefusedError("is no network", "write 0.0.0.0/0 for every address")
     if _IPV6.fullmatch(text):
         raise RefusedError("is IPv6, and clusters are numbered by IPv4")
+    parse_address(address)
     if slash and not (re.fullmatch(r"[0-9]{1,2}", length) and int(length) <= 32):
         raise RefusedError("has no prefix length from 0 to 32 after the slash")
-    parse_address(address)
     try:
         network = IPv4Network(text, strict=False)
     except (AddressValueError, NetmaskValueError, ValueError):
