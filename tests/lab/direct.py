@@ -68,7 +68,7 @@ def routes() -> Routes:
     return _routes[0]
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """An answer other than 200."""
 
     def __init__(self, error: ApiError) -> None:
@@ -77,18 +77,26 @@ class Refused(Exception):
 
 
 class Api:
-    """Asks a lab directly; `q` below stands for `nodes/pve1/qemu`."""
+    """Asks a lab directly, as `user`; `q/` in a path stands for `nodes/pve1/qemu/`.
+
+    The privileges that a method's description asks for are not checked here: those are the
+    front's, and tested with it.
+    """
 
     def __init__(self, state: Path, seed: dict[str, Any] | None = None) -> None:
         self.state = state
+        self.user = "root@pam"
         store = Store(state / "lab.db")
         apply_seed(store, seed or SEED)
         self.lab = Lab(Settings(state=state, task_grace_s=0), store)
 
-    async def asking(
-        self, method: str, path: str, upload: Upload | None = None, **params: str
-    ) -> Any:
+    async def asking(self, method: str, path: str, /, **params: str) -> Any:
         """One answer's data; a started task is waited for and its row returned."""
+        return await self._answer(method, path, params, None)
+
+    async def _answer(
+        self, method: str, path: str, params: dict[str, str], upload: Upload | None
+    ) -> Any:
         if path.startswith("q/"):
             path = f"nodes/pve1/qemu/{path[2:]}"
         parts = [part for part in path.split("/") if part]
@@ -104,24 +112,28 @@ class Api:
                 path="/" + "/".join(parts),
                 pattern=endpoint.pattern,
                 params=validate(spec, raw),
-                user="root@pam",
+                user=self.user,
                 raw=raw,
                 upload=upload,
             )
             data = await endpoint.handler(call)
         except ApiError as error:
-            raise Refused(error) from error
+            raise RefusedError(error) from error
         finally:
             self.lab.store.commit()
         if isinstance(data, str) and data.startswith("UPID:"):
             return await self.lab.tasks.wait(data)
         return data
 
-    def ask(self, method: str, path: str, upload: Upload | None = None, **params: str) -> Any:
+    def ask(self, method: str, path: str, /, **params: str) -> Any:
         """The same for a test without a loop of its own."""
-        return asyncio.run(self.asking(method, path, upload, **params))
+        return asyncio.run(self.asking(method, path, **params))
 
-    def done(self, method: str, path: str, **params: str) -> None:
+    def upload(self, path: str, file: Upload, /, **params: str) -> Any:
+        """A call with a file."""
+        return asyncio.run(self._answer("POST", path, params, file))
+
+    def done(self, method: str, path: str, /, **params: str) -> None:
         """A task that must end well."""
         task = self.ask(method, path, **params)
         assert task["status"] == "OK", task

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.lab.direct import Api, Refused
+from tests.lab.direct import Api, RefusedError
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_a_clone_on_shared_storage_may_go_to_another_host(template: Api) -> None
 def test_a_clone_of_local_disks_stays_where_it_is(api: Api) -> None:
     api.create(100, scsi0="thin:1")
     text = r"can't clone VM to node 'pve2' \(VM uses local storage\)"
-    with pytest.raises(Refused, match=text):
+    with pytest.raises(RefusedError, match=text):
         api.ask("POST", "q/100/clone", newid="101", target="pve2")
 
 
@@ -77,24 +77,28 @@ def test_a_thin_volume_is_linked_without_naming_its_base(api: Api) -> None:
 @pytest.mark.parametrize(
     ("params", "status", "text"),
     [
-        ({"full": "0", "storage": "pool"}, 500, "parameter 'storage' not allowed for linked clones"),
+        (
+            {"full": "0", "storage": "pool"},
+            500,
+            "parameter 'storage' not allowed for linked clones",
+        ),
         ({"full": "1", "storage": "nosuch"}, 500, "storage 'nosuch' does not exist"),
         ({"target": "nosuch"}, 500, "no such cluster node 'nosuch'"),
         ({"pool": "nosuch"}, 403, "Permission check failed (pool 'nosuch' does not exist)"),
         ({"snapname": "s1"}, 500, "snapshot 's1' does not exist"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_cloned_fails_the_call(
     template: Api, params: dict[str, str], status: int, text: str
 ) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RefusedError) as refused:
         template.ask("POST", "q/900/clone", newid="101", **params)
     assert (refused.value.status, refused.value.message) == (status, text)
 
 
 def test_a_guest_that_is_no_template_has_no_linked_clones(api: Api) -> None:
     api.create(100, scsi0="pool:1,format=qcow2")
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RefusedError) as refused:
         api.ask("POST", "q/100/clone", newid="101", full="0")
     assert refused.value.message == (
         "Linked clone feature is not supported for 'pool:100/vm-100-disk-0.qcow2' (scsi0)"
@@ -104,7 +108,7 @@ def test_a_guest_that_is_no_template_has_no_linked_clones(api: Api) -> None:
 def test_an_occupied_number_is_refused(template: Api) -> None:
     template.create(101)
     text = "unable to create VM 101: config file already exists"
-    with pytest.raises(Refused, match=text):
+    with pytest.raises(RefusedError, match=text):
         template.ask("POST", "q/900/clone", newid="101")
 
 
@@ -140,5 +144,5 @@ def test_a_failed_clone_leaves_nothing(template: Api) -> None:
     task = template.ask("POST", "q/900/clone", newid="101")
     assert task["status"].startswith("clone failed: volume 'pool:900/vm-900-cloudinit.qcow2'")
     assert template.volumes("pool") == ["pool:900/base-900-disk-0.qcow2"]
-    with pytest.raises(Refused):
+    with pytest.raises(RefusedError):
         template.config(101)

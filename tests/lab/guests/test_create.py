@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.lab.direct import Api, Refused
+from tests.lab.direct import Api, RefusedError
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -45,17 +45,20 @@ def test_an_import_onto_a_block_storage_is_raw(api: Api) -> None:
 def test_an_occupied_number_fails_the_call(api: Api) -> None:
     api.create(100)
     text = "unable to create VM 100 - VM 100 already exists on node 'pve1'"
-    with pytest.raises(Refused, match=text):
+    with pytest.raises(RefusedError, match=text):
         api.ask("POST", "nodes/pve2/qemu", vmid="100")
 
 
 @pytest.mark.parametrize(
     ("drive", "text"),
     [
-        ("pool:0,import-from=pool:import/none.raw", "failed to stat '/mnt/pve/pool/import/none.raw'"),
+        (
+            "pool:0,import-from=pool:import/none.raw",
+            "failed to stat '/mnt/pve/pool/import/none.raw'",
+        ),
         ("pool:100/vm-100-disk-9.raw", "volume 'pool:100/vm-100-disk-9.raw' does not exist"),
     ],
-)  # fmt: skip
+)
 def test_a_missing_source_fails_the_task_and_leaves_nothing(
     api: Api, drive: str, text: str
 ) -> None:
@@ -74,7 +77,9 @@ def test_a_storage_that_the_host_does_not_have_fails_the_task(api: Api) -> None:
 
 
 def test_a_pool_must_exist_and_takes_the_guest_in(api: Api) -> None:
-    with pytest.raises(Refused, match=r"Permission check failed \(pool 'evt' does not exist\)"):
+    with pytest.raises(
+        RefusedError, match=r"Permission check failed \(pool 'evt' does not exist\)"
+    ):
         api.ask("POST", "nodes/pve1/qemu", vmid="100", pool="evt")
     api.lab.store.put("pool", "evt", {"vms": [], "storage": [], "comment": ""})
     api.create(100, pool="evt")

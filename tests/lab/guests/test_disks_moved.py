@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.lab.direct import Api, Refused
+from tests.lab.direct import Api, RefusedError
 
 
 def resized(api: Api, size: str, disk: str = "scsi0") -> str:
@@ -48,7 +48,7 @@ def test_a_moved_disk_leaves_its_source_unused_unless_deleted(api: Api) -> None:
 def test_a_disk_is_not_moved_to_where_it_is(api: Api) -> None:
     api.create(100, scsi0="pool:1")
     text = "you can't move to the same storage with same format"
-    with pytest.raises(Refused, match=text):
+    with pytest.raises(RefusedError, match=text):
         api.ask("POST", "q/100/move_disk", disk="scsi0", storage="pool")
 
 
@@ -64,7 +64,7 @@ def test_a_disk_is_handed_to_another_guest(api: Api) -> None:
 
 def test_a_move_needs_a_storage_or_a_guest(api: Api) -> None:
     api.create(100, scsi0="pool:1")
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RefusedError) as refused:
         api.ask("POST", "q/100/move_disk", disk="scsi0")
     assert set(refused.value.errors) == {"storage", "target-vmid"}
 
@@ -72,7 +72,7 @@ def test_a_move_needs_a_storage_or_a_guest(api: Api) -> None:
 def test_a_guest_is_found_on_the_host_it_migrated_to(api: Api) -> None:
     api.create(100, scsi0="pool:1", ide2="local:cloudinit")
     api.done("POST", "q/100/migrate", target="pve2")
-    with pytest.raises(Refused):
+    with pytest.raises(RefusedError):
         api.config(100)
     assert api.config(100, node="pve2")["scsi0"] == "pool:100/vm-100-disk-0.raw,size=1G"
     assert api.volumes("local") == []
@@ -104,7 +104,7 @@ def test_a_migration_goes_to_another_host_of_the_cluster(
     api: Api, target: str, status: int, text: str
 ) -> None:
     api.create(100)
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RefusedError) as refused:
         api.ask("POST", "q/100/migrate", target=target)
     assert refused.value.status == status
     assert text in f"{refused.value.message}{refused.value.errors}"
@@ -113,7 +113,7 @@ def test_a_migration_goes_to_another_host_of_the_cluster(
 def test_a_running_guest_migrates_only_online_and_keeps_running(api: Api) -> None:
     api.create(100, scsi0="pool:1")
     api.start(100)
-    with pytest.raises(Refused, match="can't migrate running VM without --online"):
+    with pytest.raises(RefusedError, match="can't migrate running VM without --online"):
         api.ask("POST", "q/100/migrate", target="pve3")
     api.done("POST", "q/100/migrate", target="pve3", online="1")
     assert api.ask("GET", "nodes/pve3/qemu/100/status/current")["status"] == "running"

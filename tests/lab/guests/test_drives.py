@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lab.guests import drives
-from tests.lab.direct import Api, Refused
+from tests.lab.direct import Api, RefusedError
 
 
 def test_disks_get_the_next_free_number_whatever_their_format(api: Api) -> None:
@@ -89,7 +89,7 @@ def test_a_cloud_init_drive_is_destroyed_with_its_key(api: Api) -> None:
 
 def test_a_second_cloud_init_drive_is_refused(api: Api) -> None:
     api.create(100, ide2="pool:cloudinit")
-    with pytest.raises(Refused, match="ide0 - cloud-init drive is already attached at 'ide2'"):
+    with pytest.raises(RefusedError, match="ide0 - cloud-init drive is already attached at 'ide2'"):
         api.put(100, ide0="pool:cloudinit")
 
 
@@ -110,7 +110,7 @@ def test_a_drive_that_cannot_be_is_refused_before_anything_changes(
 ) -> None:
     api.create(100)
     before = api.config(100)
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RefusedError) as refused:
         api.put(100, scsi0=drive)
     assert refused.value.status == status
     assert text in f"{refused.value.message}{refused.value.errors}"
@@ -157,7 +157,7 @@ def test_a_boot_order_of_the_same_request_wins(api: Api) -> None:
 
 def test_a_boot_order_names_only_devices_that_exist(api: Api) -> None:
     api.create(100)
-    with pytest.raises(Refused, match="invalid bootorder: device 'scsi0' does not exist'"):
+    with pytest.raises(RefusedError, match="invalid bootorder: device 'scsi0' does not exist'"):
         api.put(100, boot="order=scsi0")
 
 

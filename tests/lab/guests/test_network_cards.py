@@ -7,7 +7,7 @@ import re
 import pytest
 
 from lab.guests import nets
-from tests.lab.direct import Api, Refused
+from tests.lab.direct import Api, RefusedError
 
 OWN = re.compile(r"BC:24:11(:[0-9A-F]{2}){3}")
 
@@ -20,10 +20,16 @@ OWN = re.compile(r"BC:24:11(:[0-9A-F]{2}){3}")
             "model=virtio,bridge=vmbr0,firewall=0,macaddr=02:00:00:00:00:0b,tag=7",
             "virtio=02:00:00:00:00:0b,bridge=vmbr0,firewall=0,tag=7",
         ),
-        ("e1000=02:00:00:00:00:01,tag=5,mtu=1400,bridge=b", "e1000=02:00:00:00:00:01,bridge=b,mtu=1400,tag=5"),
-        ("virtio=02:00:00:00:00:01,trunks=5;6,rate=2.5", "virtio=02:00:00:00:00:01,rate=2.5,trunks=5;6"),
+        (
+            "e1000=02:00:00:00:00:01,tag=5,mtu=1400,bridge=b",
+            "e1000=02:00:00:00:00:01,bridge=b,mtu=1400,tag=5",
+        ),
+        (
+            "virtio=02:00:00:00:00:01,trunks=5;6,rate=2.5",
+            "virtio=02:00:00:00:00:01,rate=2.5,trunks=5;6",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_card_is_kept_with_its_address_first_and_its_keys_sorted(given: str, kept: str) -> None:
     assert nets.complete(given, nets.DEFAULT_PREFIX) == kept
 
@@ -59,18 +65,24 @@ def test_a_random_address_is_whole_whatever_the_prefix(prefix: str) -> None:
     [
         ("bridge=vmbr0", "net0.model: property is missing and it is not optional\n"),
         ("virtio,tag=4095", "net0.tag: value must have a maximum value of 4094\n"),
-        ("virtio,foo=1", "net0.foo: property is not defined in schema and the schema does not allow"
-                         " additional properties\n"),
-        ("virtio=01:00:00:00:00:00", "net0.macaddr: invalid format - value does not look like a valid"
-                                     " unicast MAC address\n\n"),
+        (
+            "virtio,foo=1",
+            "net0.foo: property is not defined in schema and the schema does not allow"
+            " additional properties\n",
+        ),
+        (
+            "virtio=01:00:00:00:00:00",
+            "net0.macaddr: invalid format - value does not look like a valid unicast MAC address"
+            "\n\n",
+        ),
         ("virtio,bridge=a b", "net0.bridge: invalid format - invalid bridge ID 'a b'\n\n"),
     ],
-)  # fmt: skip
+)
 def test_a_faulty_card_is_refused_with_the_key_that_is_wrong(
     api: Api, card: str, fault: str
 ) -> None:
     api.create(100)
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RefusedError) as refused:
         api.put(100, net0=card)
     assert refused.value.status == 400
     assert refused.value.errors == {"net0": f"invalid format - format error\n{fault}"}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.lab.direct import Api, Refused
+from tests.lab.direct import Api, RefusedError
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_a_cd_is_changed_in_its_drive(guest: Api) -> None:
 
 
 def test_a_disk_does_not_become_a_cd_drive_while_it_runs(guest: Api) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RefusedError) as refused:
         guest.put(100, scsi0="none,media=cdrom")
     assert refused.value.errors == {"scsi0": "hotplug problem - unable to change media type\n"}
 

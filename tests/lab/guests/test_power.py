@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.lab.direct import Api, Refused
+from tests.lab.direct import Api, RefusedError
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def test_a_guest_that_is_off_stays_off_without_an_error(guest: Api, verb: str) -
 
 @pytest.mark.parametrize("verb", ["reset", "reboot", "suspend", "resume"])
 def test_what_needs_power_is_refused_without_it(guest: Api, verb: str) -> None:
-    with pytest.raises(Refused, match="VM 100 not running"):
+    with pytest.raises(RefusedError, match="VM 100 not running"):
         guest.ask("POST", f"q/100/status/{verb}")
 
 
@@ -38,7 +38,7 @@ def test_a_guest_is_paused_and_goes_on(guest: Api) -> None:
     guest.start(100)
     guest.done("POST", "q/100/status/suspend")
     assert status(guest) == ("running", "paused")
-    with pytest.raises(Refused, match="VM is paused - cannot shutdown"):
+    with pytest.raises(RefusedError, match="VM is paused - cannot shutdown"):
         guest.ask("POST", "q/100/status/shutdown")
     guest.done("POST", "q/100/status/resume")
     assert status(guest) == ("running", "running")
@@ -94,11 +94,11 @@ def test_a_locked_guest_is_not_switched(guest: Api, verb: str) -> None:
 
 def test_a_running_or_protected_guest_is_not_destroyed(guest: Api) -> None:
     guest.start(100)
-    with pytest.raises(Refused, match="VM 100 is running - destroy failed"):
+    with pytest.raises(RefusedError, match="VM 100 is running - destroy failed"):
         guest.ask("DELETE", "q/100")
     guest.done("POST", "q/100/status/stop")
     guest.put(100, protection="1")
-    with pytest.raises(Refused, match="can't remove VM 100 - protection mode enabled"):
+    with pytest.raises(RefusedError, match="can't remove VM 100 - protection mode enabled"):
         guest.ask("DELETE", "q/100")
 
 
@@ -128,7 +128,7 @@ def test_unreferenced_disks_go_only_when_asked_for(api: Api) -> None:
 
 def test_agent_calls_say_why_nobody_answers(guest: Api) -> None:
     def refusal() -> str:
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(RefusedError) as refused:
             guest.ask("GET", "q/100/agent/network-get-interfaces")
         return refused.value.message
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.lab.direct import Api, Refused
+from tests.lab.direct import Api, RefusedError
 
 KEY = base64.b64encode(
     struct.pack(">I", 11) + b"ssh-ed25519" + struct.pack(">I", 32) + bytes(range(32))
@@ -57,12 +57,12 @@ def test_ssh_keys_stay_percent_encoded(guest: Api) -> None:
 
 @pytest.mark.parametrize("keys", ["junk", "ssh-rsa%20xx", f"ssh-rsa%20{quote(KEY, safe='')}"])
 def test_what_is_no_public_key_is_refused(guest: Api, keys: str) -> None:
-    with pytest.raises(Refused, match="SSH public key validation error"):
+    with pytest.raises(RefusedError, match="SSH public key validation error"):
         guest.put(100, sshkeys=keys)
 
 
 def test_keys_that_are_not_encoded_are_refused(guest: Api) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RefusedError) as refused:
         guest.put(100, sshkeys="ssh-ed25519 a/b")
     assert refused.value.errors == {
         "sshkeys": "invalid format - invalid urlencoded string: ssh-ed25519 a/b\n"
@@ -75,18 +75,18 @@ def test_deleting_what_is_not_set_is_no_error(guest: Api) -> None:
 
 @pytest.mark.parametrize(("name", "where"), [("delete", "delete"), ("revert", "revert")])
 def test_an_unknown_option_is_named(guest: Api, name: str, where: str) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RefusedError) as refused:
         guest.put(100, **{name: "description,nope"})
     assert refused.value.errors == {where: "unknown option 'nope'"}
 
 
 def test_a_call_without_options_is_refused(guest: Api) -> None:
-    with pytest.raises(Refused, match="no options specified"):
+    with pytest.raises(RefusedError, match="no options specified"):
         guest.put(100)
 
 
 def test_setting_and_deleting_one_option_at_once_is_refused(guest: Api) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RefusedError) as refused:
         guest.put(100, cores="2", delete="cores")
     assert "you can't use '-cores' and -delete cores' at the same time" in str(refused.value)
 
@@ -94,13 +94,13 @@ def test_setting_and_deleting_one_option_at_once_is_refused(guest: Api) -> None:
 def test_a_stale_digest_is_refused_and_a_fresh_one_is_not(guest: Api) -> None:
     digest = guest.config(100)["digest"]
     guest.put(100, cores="2", digest=digest)
-    with pytest.raises(Refused, match="checksum mismatch"):
+    with pytest.raises(RefusedError, match="checksum mismatch"):
         guest.put(100, cores="3", digest=digest)
 
 
 def test_a_locked_guest_is_changed_only_by_who_skips_the_lock(guest: Api) -> None:
     guest.put(100, lock="backup")
-    with pytest.raises(Refused, match=r"VM is locked \(backup\)"):
+    with pytest.raises(RefusedError, match=r"VM is locked \(backup\)"):
         guest.put(100, cores="2")
     guest.put(100, delete="lock", skiplock="1")
     guest.put(100, cores="2")
@@ -108,19 +108,19 @@ def test_a_locked_guest_is_changed_only_by_who_skips_the_lock(guest: Api) -> Non
 
 def test_a_protected_disk_stays_and_so_does_the_boot_order(api: Api) -> None:
     api.create(100, scsi0="pool:1", protection="1")
-    with pytest.raises(Refused, match="can't remove drive 'scsi0' - protection mode enabled"):
+    with pytest.raises(RefusedError, match="can't remove drive 'scsi0' - protection mode enabled"):
         api.put(100, delete="scsi0")
     assert api.config(100)["boot"] == "order=scsi0"
 
 
 def test_more_balloon_than_memory_is_refused(guest: Api) -> None:
-    with pytest.raises(Refused, match="balloon value too large"):
+    with pytest.raises(RefusedError, match="balloon value too large"):
         guest.put(100, balloon="65")
 
 
 def test_options_before_a_fault_stay_pending_as_on_a_real_host(api: Api) -> None:
     api.create(100, ide2="pool:cloudinit")
-    with pytest.raises(Refused):
+    with pytest.raises(RefusedError):
         api.put(100, agent="1", ide3="pool:cloudinit")
     shown = {row["key"]: row for row in api.ask("GET", "q/100/pending")}
     assert shown["agent"] == {"key": "agent", "pending": "1"}
@@ -133,5 +133,5 @@ def test_the_asynchronous_update_is_a_task(guest: Api) -> None:
 
 def test_a_guest_of_another_host_is_not_found(guest: Api) -> None:
     text = "Configuration file 'nodes/pve2/qemu-server/100.conf' does not exist"
-    with pytest.raises(Refused, match=text):
+    with pytest.raises(RefusedError, match=text):
         guest.ask("PUT", "nodes/pve2/qemu/100/config", cores="2")

@@ -1,0 +1,124 @@
+"""What callers other than root may do to guests."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.lab.direct import Api, RefusedError
+
+USER = "anna@pve"
+
+
+@pytest.fixture
+def guest(api: Api) -> Api:
+    api.lab.store.put("pool", "event", {"vms": [], "storage": [], "comment": ""})
+    api.create(100, memory="64", scsi0="pool:1")
+    api.lab.store.put("user", USER, {"enable": 1, "expire": 0})
+    api.user = USER
+    return api
+
+
+def grant(api: Api, path: str, *privileges: str) -> None:
+    role = f"role{len(api.lab.store.items('role'))}"
+    api.lab.store.put("role", role, {"privs": sorted(privileges)})
+    entry = {"path": path, "type": "user", "ugid": USER, "roleid": role, "propagate": 1}
+    api.lab.store.put("acl", f"{path} {USER} {role}", entry)
+
+
+def refusal(api: Api, method: str, path: str, **params: str) -> str:
+    with pytest.raises(RefusedError) as refused:
+        api.ask(method, path, **params)
+    return refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "privilege"),
+    [
+        ("memory", "128", "VM.Config.Memory"),
+        ("cores", "2", "VM.Config.CPU"),
+        ("name", "x", "VM.Config.Options"),
+        ("tags", "x", "VM.Config.Options"),
+        ("vga", "std", "VM.Config.HWType"),
+        ("serial0", "socket", "VM.Config.HWType"),
+        ("net0", "virtio", "VM.Config.Network"),
+        ("boot", "order=scsi0", "VM.Config.Disk"),
+        ("ide2", "none", "VM.Config.CDROM"),
+    ],
+)
+def test_every_kind_of_option_has_a_privilege_of_its_own(
+    guest: Api, option: str, value: str, privilege: str
+) -> None:
+    grant(guest, "/vms/100", "VM.Config.Cloudinit", "VM.Audit")
+    text = f"Permission check failed (/vms/100, {privilege})"
+    assert refusal(guest, "PUT", "q/100/config", **{option: value}) == text
+    grant(guest, "/vms/100", privilege)
+    guest.put(100, **{option: value})
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "text"),
+    [
+        ("args", "-S", "only root can set 'args' config"),
+        ("arch", "x86_64", "only root can set 'arch' config"),
+        ("hostpci0", "0000:00:01.0", "only root can set 'hostpci0' config for non-mapped devices"),
+        ("usb0", "host=1-1", "only root can set 'usb0' config for real devices"),
+        ("serial0", "/dev/ttyS0", "only root can modify 'serial0' config for real devices"),
+    ],
+)
+def test_devices_of_the_host_are_for_root_even_from_a_token_of_root(
+    guest: Api, option: str, value: str, text: str
+) -> None:
+    guest.lab.authority.add_token("root@pam", "t", "secret", privsep=0, expire=0)
+    guest.user = "root@pam!t"
+    guest.put(100, cores="2", ciupgrade="0", usb1="spice")
+    assert refusal(guest, "PUT", "q/100/config", **{option: value}) == text
+
+
+def test_skipping_a_lock_is_for_root(guest: Api) -> None:
+    grant(guest, "/vms/100", "VM.Config.Options")
+    with pytest.raises(RefusedError) as refused:
+        guest.put(100, delete="lock", skiplock="1")
+    assert refused.value.errors == {"skiplock": "Only root may use this option."}
+
+
+def test_a_disk_needs_space_on_its_storage(guest: Api) -> None:
+    grant(guest, "/vms/100", "VM.Config.Disk")
+    text = "Permission check failed (/storage/pool, Datastore.AllocateSpace)"
+    assert refusal(guest, "PUT", "q/100/config", scsi1="pool:1") == text
+    grant(guest, "/storage/pool", "Datastore.AllocateSpace")
+    guest.put(100, scsi1="pool:1")
+
+
+def test_a_card_needs_the_use_of_its_bridge_and_tag(guest: Api) -> None:
+    grant(guest, "/vms/100", "VM.Config.Network")
+    text = "Permission check failed (/sdn/zones/localnetwork/vmbr0/107, SDN.Use)"
+    assert refusal(guest, "PUT", "q/100/config", net0="virtio,bridge=vmbr0,tag=107") == text
+    grant(guest, "/sdn/zones/localnetwork/vmbr0/107", "SDN.Use")
+    guest.put(100, net0="virtio,bridge=vmbr0,tag=107")
+
+
+def test_a_guest_is_created_by_who_may_allocate_its_number_or_in_its_pool(guest: Api) -> None:
+    create = "nodes/pve1/qemu"
+    assert refusal(guest, "POST", create, vmid="101") == "Permission check failed"
+    grant(guest, "/pool/event", "VM.Allocate", "VM.Config.Memory")
+    guest.done("POST", create, vmid="101", memory="64", pool="event")
+    text = "Permission check failed (/vms/102, VM.Config.CPU)"
+    assert refusal(guest, "POST", create, vmid="102", cores="2", pool="event") == text
+
+
+def test_a_clone_needs_the_right_to_its_number_and_to_the_space(guest: Api) -> None:
+    assert refusal(guest, "POST", "q/100/clone", newid="101") == "Permission check failed"
+    grant(guest, "/pool/event", "VM.Allocate")
+    text = "Permission check failed (/storage/pool, Datastore.AllocateSpace)"
+    assert refusal(guest, "POST", "q/100/clone", newid="101", pool="event") == text
+    grant(guest, "/storage/pool", "Datastore.AllocateSpace")
+    guest.done("POST", "q/100/clone", newid="101", pool="event")
+
+
+def test_only_guests_and_volumes_that_may_be_seen_are_listed(guest: Api) -> None:
+    assert guest.ask("GET", "nodes/pve1/qemu") == []
+    assert guest.volumes("pool") == []
+    grant(guest, "/vms/100", "VM.Audit", "VM.Config.Disk")
+    grant(guest, "/storage/pool", "Datastore.Audit")
+    assert [row["vmid"] for row in guest.ask("GET", "nodes/pve1/qemu")] == [100]
+    assert guest.volumes("pool") == ["pool:100/vm-100-disk-0.raw"]
