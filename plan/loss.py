@@ -34,20 +34,24 @@ def _left_over(
 ) -> int:
     """How many of a lost host's guests find no room elsewhere."""
     room = placement.room.copy()
+    usable = placement.usable - {lost}
+    taken_over = dict.fromkeys(placement.wheel.turns, 0)
     moved: dict[int, list[int]] = {}
     left = 0
     for guest in guests:
         if guest.cluster is None:
-            candidates = sorted(placement.usable - {lost}, reverse=True)
+            candidates = sorted(usable, reverse=True)
             used: list[int] = []
         else:
             stay = [host for host in placement.places[guest.cluster] if host != lost]
             used = moved.setdefault(guest.cluster, stay)
-            candidates = placement.candidates(clusters[guest.cluster], guest.node, used, lost)
+            number, seat = clusters[guest.cluster].number, guest.node.seat
+            candidates = placement.relief.choice(number, seat, used, usable, taken_over)
         host = next((each for each in candidates if room.fits(guest.node, each)), None)
         if host is None:
             left += 1
             continue
         room.take(guest.node, host)
         used.append(host)
+        taken_over[host] += guest.cluster is not None
     return left

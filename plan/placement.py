@@ -6,9 +6,9 @@ The rule, in order:
    pinned guests are on their pins.
 2. Every other guest has a home: the host whose turn it is (`plan.wheel`), or the next one that its
    cluster does not use yet. Homes count drained hosts in, so draining moves nobody else.
-3. A guest whose home is drained or full goes to a host that its cluster does not use yet: the
-   candidates in turn order, entered at a place that follows from the guest's own turn, and the
-   first of them with room. So it depends on other clusters only where space is short.
+3. A guest whose home is drained or full goes to a host that its cluster does not use yet:
+   `plan.relief` says in which order they come in question, and the first with room is taken. So
+   it depends on other clusters only where space is short.
 
 Nodes of a cluster share a host only if there are fewer hosts than nodes; then evenly. A guest
 that fits nowhere is put at home all the same, or on its first candidate: `plan.shortage` tells.
@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from plan.hosts import HostSpec
+from plan.relief import Relief, home
 from plan.roster import ClusterSpec, NodeSpec
 from plan.wheel import Wheel
 
@@ -59,32 +60,13 @@ class Placement:
     """Positions of hosts: `places[c][i]` is of node i of cluster c of the roster."""
 
     wheel: Wheel
+    relief: Relief
     usable: frozenset[int]  # hosts that the round robin may put guests on
     room: Room
     places: list[list[int]]
     instructor: int | None = None
     crowded: list[int] = field(default_factory=list)  # places in the roster: nodes share a host
     overflowed: list[tuple[int, int]] = field(default_factory=list)  # (cluster, node): home is full
-
-    def candidates(
-        self, cluster: ClusterSpec, node: NodeSpec, used: Sequence[int], lost: int = -1
-    ) -> list[int]:
-        """Hosts for a guest that cannot be at home, the preferred one first.
-
-        `used` are the hosts of the cluster's other nodes. Those that fewest of them are on come
-        in question; which one is first follows from how often the wheel has gone round, so that
-        the guests of one drained host spread over all others. `lost` is a host to do without.
-        """
-        turn = self.wheel.turn(cluster.number, node.seat)
-        free = [
-            host for host in self.wheel.hosts_from(turn) if host in self.usable and host != lost
-        ]
-        least = min((used.count(host) for host in free), default=0)
-        free = [host for host in free if used.count(host) == least]
-        if not free:
-            return []
-        start = turn // len(self.wheel.turns) % len(free)
-        return free[start:] + free[:start]
 
 
 def place(
@@ -94,9 +76,11 @@ def place(
     wheel: Wheel,
 ) -> Placement:
     """The host of every guest. At least one host must be usable."""
+    usable = frozenset(host.position for host in hosts if host.share and not host.drain)
     placement = Placement(
         wheel=wheel,
-        usable=frozenset(host.position for host in hosts if host.share and not host.drain),
+        relief=Relief(wheel, usable),
+        usable=usable,
         room=Room(
             [host.cores for host in hosts],
             [host.memory_mib for host in hosts],
@@ -140,35 +124,27 @@ def _place_at_home(placement: Placement, clusters: Sequence[ClusterSpec]) -> lis
         for i, node in enumerate(cluster.nodes):
             if node.pin is not None:
                 continue
-            home = _home(placement.wheel, cluster, node, homes)
-            homes.append(home)
-            if home in usable and room.fits(node, home):
-                places[i] = home
-                room.take(node, home)
+            own = home(placement.wheel, cluster.number, node.seat, homes)
+            homes.append(own)
+            if own in usable and room.fits(node, own):
+                places[i] = own
+                room.take(node, own)
                 continue
-            displaced.append((position, i, home))
-            if home in usable:
+            displaced.append((position, i, own))
+            if own in usable:
                 placement.overflowed.append((position, i))
     return displaced
-
-
-def _home(wheel: Wheel, cluster: ClusterSpec, node: NodeSpec, homes: Sequence[int]) -> int:
-    """Host whose turn it is, or the next one that fewest of the cluster's homes are on."""
-    turn = wheel.turn(cluster.number, node.seat)
-    home = wheel.turns[turn % len(wheel.turns)]
-    if home not in homes:
-        return home
-    return min(wheel.hosts_from(turn), key=homes.count)
 
 
 def _place_displaced(
     placement: Placement, clusters: Sequence[ClusterSpec], displaced: Sequence[_Displaced]
 ) -> None:
-    for position, i, home in displaced:
+    for position, i, own in displaced:
         cluster, places = clusters[position], placement.places[position]
         node = cluster.nodes[i]
-        candidates = placement.candidates(cluster, node, [host for host in places if host >= 0])
-        last = home if home in placement.usable else candidates[0]
+        used = [host for host in places if host >= 0]
+        candidates = placement.relief.candidates(cluster.number, node.seat, used)
+        last = own if own in placement.usable else candidates[0]
         host = next((each for each in candidates if placement.room.fits(node, each)), last)
         places[i] = host
         placement.room.take(node, host)

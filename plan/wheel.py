@@ -2,8 +2,9 @@
 
 The wheel has a turn for every share of every declared host, drained ones included, so that
 draining a host changes nobody else's turn. The nodes of cluster n take consecutive turns, and
-where they start follows from n alone. Once all starts have been used, the nodes swap turns among
-themselves by one: otherwise, with five nodes and five hosts, all heads would be on one host.
+where they start follows from n alone. Whenever the starts begin to repeat, the next clusters start
+one turn later, or, where that repeats too, their nodes swap turns: otherwise, with five nodes and
+five hosts, all heads would be on one host, and the same hosts would always share clusters.
 """
 
 from __future__ import annotations
@@ -17,13 +18,12 @@ from math import gcd
 class Wheel:
     """Turns of the round robin and the size of a cluster without overrides.
 
-    `turns` holds positions of hosts; it may be empty if no host takes part. `starts` is how many
-    clusters it takes until one starts at the first turn again.
+    `turns` holds positions of hosts; it may be empty if no host takes part.
     """
 
     turns: tuple[int, ...]
     nodes: int
-    starts: int
+    common: int  # greatest common divisor of the number of turns and of `nodes`
 
     def turn(self, cluster: int, seat: int) -> int:
         """Running number of a node's turn; the wheel goes round every `len(turns)` of them.
@@ -31,9 +31,11 @@ class Wheel:
         `seat` counts a cluster's nodes from 0; seats beyond `nodes` are those that an override
         adds, and follow without taking part in the swap.
         """
+        repeats = (cluster - 1) * self.common // len(self.turns)
+        swap, late = divmod(repeats, self.common)
         if seat < self.nodes:
-            seat = (seat + (cluster - 1) // self.starts) % self.nodes
-        return (cluster - 1) * self.nodes + seat
+            seat = (seat + swap) % self.nodes
+        return (cluster - 1) * self.nodes + late + seat
 
     def hosts_from(self, turn: int) -> Iterator[int]:
         """All hosts of the wheel, each once, in the order of the turns from this one on."""
@@ -59,4 +61,4 @@ def wheel(shares: Sequence[int], nodes: int) -> Wheel:
         for nth in range(share // common)
     )
     turns = tuple(host for _, host in timed)
-    return Wheel(turns, nodes, len(turns) // gcd(nodes, len(turns)) if turns else 1)
+    return Wheel(turns, nodes, gcd(nodes, len(turns)))
