@@ -58,8 +58,7 @@ class Front:
         path, query = split_target(request.raw_path)
         exchange = _Exchange(method=request.method, path=path)
         try:
-            data = await self._answer(request, exchange, query)
-            response = _success(data, exchange.extra)
+            response = _success(await self._kept(request, exchange, query), exchange.extra)
         except ApiError as error:
             response = await self._refusal(error)
         except ConnectionError:
@@ -67,11 +66,6 @@ class Front:
         except Exception as error:
             _log.exception("%s %s", request.method, path)
             response = await self._refusal(failure(f"internal error: {error!r}"))
-        finally:
-            # What a failed call has written so far stays, as on a real host.
-            self._lab.store.commit()
-            if exchange.upload is not None:
-                exchange.upload.path.unlink(missing_ok=True)
         if self._log is not None:
             self._log.add(
                 t=started,
@@ -83,6 +77,17 @@ class Front:
                 params=exchange.params,
             )
         return response
+
+    async def _kept(self, request: web.BaseRequest, exchange: _Exchange, query: str) -> Any:
+        """The answer's data, after everything written for it is on the disk; what a failed call
+        has written so far stays, as on a real host."""
+        try:
+            return await self._answer(request, exchange, query)
+        finally:
+            if exchange.upload is not None:
+                exchange.upload.path.unlink(missing_ok=True)
+            if request.method != "GET":
+                await self._lab.store.flush()
 
     async def _answer(self, request: web.BaseRequest, exchange: _Exchange, query: str) -> Any:
         if request.method not in METHODS:

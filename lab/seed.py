@@ -17,27 +17,47 @@ LOOPBACK = "127.0.0.1"
 MIB = 1024 * 1024
 
 
+_NEEDED = {
+    "nodes": ("name",),
+    "storages": ("id", "type", "content"),
+    "volumes": ("volid", "sizeMib"),
+}
+
+
 class SeedError(Exception):
     """The seed file cannot be used; the text says where and why."""
 
 
 def read_seed(path: Path) -> dict[str, Any]:
-    """The seed as a mapping with all its lists present."""
+    """The seed as a mapping; `SeedError` that names the first thing that is wrong."""
     try:
         seed = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise SeedError(f"{path}: not readable as JSON: {error}") from error
     if not isinstance(seed, dict) or not seed.get("nodes"):
         raise SeedError(f'{path}: "nodes" must list at least one host')
-    for node in seed["nodes"]:
-        if not isinstance(node, dict) or not node.get("name"):
-            raise SeedError(f'{path}: every entry of "nodes" needs a "name"')
-    known = {node["name"] for node in seed["nodes"]}
-    for storage in seed.get("storages", []):
-        missing = sorted(set(storage.get("nodes") or []) - known)
-        if missing:
-            raise SeedError(f"{path}: storage {storage['id']} is on unknown hosts: {missing}")
+    for part, names in _NEEDED.items():
+        for number, entry in enumerate(seed.get(part) or []):
+            missing = [name for name in names if name not in entry]
+            if missing:
+                raise SeedError(f"{path}: {part}[{number}] lacks {', '.join(missing)}")
+    _check_hosts(path, seed)
     return seed
+
+
+def _check_hosts(path: Path, seed: dict[str, Any]) -> None:
+    known = {node["name"] for node in seed["nodes"]}
+    if len(known) < len(seed["nodes"]):
+        raise SeedError(f"{path}: two hosts have the same name")
+    for entry in (*seed.get("storages", []), *seed.get("volumes", [])):
+        strangers = sorted(set(entry.get("nodes") or []) - known)
+        if strangers:
+            name = entry.get("id") or entry.get("volid")
+            raise SeedError(f"{path}: {name} is on unknown hosts: {', '.join(strangers)}")
+    storages = {storage["id"] for storage in seed.get("storages", [])}
+    for volume in seed.get("volumes", []):
+        if volume["volid"].partition(":")[0] not in storages:
+            raise SeedError(f"{path}: {volume['volid']} is on a storage that is not listed")
 
 
 def apply_seed(store: Store, seed: dict[str, Any]) -> list[str]:
@@ -58,6 +78,12 @@ def apply_seed(store: Store, seed: dict[str, Any]) -> list[str]:
         added += _add_volume(store, seed, volume)
     store.commit()
     return added
+
+
+def kept(store: Store, seed: dict[str, Any]) -> list[str]:
+    """Hosts of an earlier seed that this one does not list; they stay."""
+    listed = {node["name"] for node in seed["nodes"]}
+    return [f"host {name}" for name, _ in store.items("node") if name not in listed]
 
 
 def _add_node(store: Store, seed: dict[str, Any], node: dict[str, Any], number: int) -> None:

@@ -16,7 +16,7 @@ from lab.app import Lab, Settings, make_routes
 from lab.auth import ROOT, private_file
 from lab.http import Front
 from lab.requestlog import RequestLog
-from lab.seed import apply_seed, read_seed
+from lab.seed import apply_seed, kept, read_seed
 from lab.store import Store
 from lab.tls import server_context
 
@@ -42,7 +42,8 @@ class Options:
 class Server:
     """One lab that answers on one port.
 
-    `lab` and `port` are there after `start`; `added` says what the seed brought.
+    `lab` and `port` are there after `start`; `added` says what the seed brought, `kept` what is
+    there although the seed does not list it.
     """
 
     def __init__(self, options: Options) -> None:
@@ -54,6 +55,7 @@ class Server:
         self.log: RequestLog
         self.port = 0
         self.added: list[str] = []
+        self.kept: list[str] = []
 
     async def start(self) -> None:
         """Lock the state folder, open it, and listen."""
@@ -63,7 +65,7 @@ class Server:
         seed = read_seed(self._options.seed)
         store = Store(state / "lab.db")
         settings = Settings(state=state, auth_delay_s=self._options.auth_delay_s)
-        self.added = apply_seed(store, seed)
+        self.added, self.kept = apply_seed(store, seed), kept(store, seed)
         self.lab = Lab(settings, store)
         keep_token(self.lab)
         await self.lab.open()
@@ -147,4 +149,5 @@ def ready_line(server: Server, options: Options) -> dict[str, Any]:
         "pid": os.getpid(),
         "ca": str(options.state / "ca.pem"),
         "added": server.added,
+        "kept": server.kept,
     }

@@ -2,14 +2,16 @@
 
 Reads never touch the disk. The first write after a commit opens a batch; `commit` writes the
 batch in one transaction, flushed to disk (`synchronous=FULL` in WAL mode), so that whatever was
-answered survives SIGKILL. There is one writer, the event loop; no transaction lives across an
-`await`.
+answered survives SIGKILL. The event loop alone changes objects; one thread writes the batches in
+their order, and waits for the disk while the loop goes on.
 """
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import orjson
 
 SCHEMA_VERSION = 1
 Value = dict[str, Any]
+_Row = tuple[str, str, bool, Value | None]  # kind, key, whether the old row goes first, new value
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -52,6 +55,9 @@ class Store:
         self._generations: dict[str, int] = defaultdict(int)
         # (kind, key) -> whether the row in the database is to go first
         self._batch: dict[tuple[str, str], bool] = {}
+        self._durable = 0  # the generation up to which everything is on the disk
+        self._writer = ThreadPoolExecutor(1, "store")
+        self._writing: asyncio.Future[None] | None = None
         try:
             self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._open()
@@ -110,20 +116,64 @@ class Store:
 
     def commit(self) -> None:
         """Write what is open in one transaction; returns when it is on the disk."""
-        if not self._batch:
-            return
+        rows, reach = self._take(), self.generation
+        if rows:
+            try:
+                self._writer.submit(self._write, rows).result()
+            except sqlite3.Error:
+                self._give_back(rows)
+                raise
+        self._durable = max(self._durable, reach)
+
+    async def flush(self) -> None:
+        """The same without holding up the loop: writes of many callers share a transaction."""
+        target = self.generation
+        while self._durable < target:
+            if self._writing is None:
+                self._writing = asyncio.ensure_future(self._write_out())
+            await asyncio.shield(self._writing)
+
+    async def _write_out(self) -> None:
+        rows, reach = self._take(), self.generation
+        try:
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._writer, self._write, rows)
+            self._durable = max(self._durable, reach)
+        except sqlite3.Error:
+            self._give_back(rows)
+            raise
+        finally:
+            self._writing = None
+
+    def _take(self) -> list[_Row]:
         batch, self._batch = self._batch, {}
+        return [
+            (kind, key, removed, self._kinds[kind].get(key))
+            for (kind, key), removed in batch.items()
+        ]
+
+    def _give_back(self, rows: list[_Row]) -> None:
+        """What could not be written stays open: the next commit tries again."""
+        for kind, key, removed, _ in rows:
+            self._batch[kind, key] = removed or self._batch.get((kind, key), False)
+
+    def _write(self, rows: list[_Row]) -> None:
+        """One transaction, in the writer's thread."""
         database = self._database
         database.execute("BEGIN IMMEDIATE")
-        for (kind, key), removed in batch.items():
-            value = self._kinds[kind].get(key)
-            if removed:
-                database.execute("DELETE FROM objects WHERE kind = ? AND key = ?", (kind, key))
-            if value is not None:
-                database.execute(_UPSERT, (kind, key, orjson.dumps(value).decode()))
-        database.execute("COMMIT")
+        try:
+            for kind, key, removed, value in rows:
+                if removed:
+                    database.execute("DELETE FROM objects WHERE kind = ? AND key = ?", (kind, key))
+                if value is not None:
+                    database.execute(_UPSERT, (kind, key, orjson.dumps(value).decode()))
+            database.execute("COMMIT")
+        except sqlite3.Error:
+            database.execute("ROLLBACK")
+            raise
 
     def close(self) -> None:
         """Commit and close the database."""
         self.commit()
+        self._writer.shutdown()
         self._database.close()

@@ -115,7 +115,7 @@ class Tasks:
         else:
             log(f"TASK ERROR: {status}")
         self._end(upid, task, status)
-        self._store.commit()
+        await self._store.flush()
 
     def _end(self, upid: str, task: Value, status: str) -> None:
         ended = {**task, "status": status, "endtime": int(time.time())}

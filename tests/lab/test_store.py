@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -98,3 +100,46 @@ def test_a_database_of_another_schema_is_refused(path: Path) -> None:
         database.execute("UPDATE meta SET value = '999' WHERE name = 'schema'")
     with pytest.raises(StoreError, match="its schema is 999"):
         Store(path)
+
+
+def test_writes_of_many_callers_share_a_transaction(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(path)
+    written: list[int] = []
+    write = store._write
+
+    def counted(rows: list[Any]) -> None:
+        written.append(len(rows))
+        write(rows)
+
+    monkeypatch.setattr(store, "_write", counted)
+
+    async def caller(number: int) -> None:
+        store.put("k", str(number), {})
+        await store.flush()
+        with sqlite3.connect(path) as reader:
+            query = "SELECT count(*) FROM objects WHERE key = ?"
+            assert reader.execute(query, (str(number),)).fetchone() == (1,)
+
+    async def all_callers() -> None:
+        await asyncio.gather(*(caller(number) for number in range(50)))
+
+    asyncio.run(all_callers())
+    assert sum(written) == 50
+    assert len(written) < 10
+
+
+def test_what_could_not_be_written_is_tried_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(rows: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    store = Store(path)
+    store.put("k", "a", {})
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "_write", full)
+        with pytest.raises(sqlite3.OperationalError):
+            asyncio.run(store.flush())
+    assert reopened(store, path).get("k", "a") == {}
