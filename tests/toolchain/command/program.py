@@ -1,7 +1,8 @@
 """The program of the stacks under test: it builds the resources that resources.json describes.
 
-A resource is {"name", "type", "args", "after"?}. In arguments, {"secret": value}, {"file": path},
-{"text": text} and {"archive": path} stand for what JSON cannot say.
+A resource is {"name", "type", "args"}. In arguments, {"secret": value}, {"file": path},
+{"text": text}, {"archive": path} and {"stdout": name of an earlier resource} stand for what JSON
+cannot say.
 """
 
 from __future__ import annotations
@@ -27,29 +28,35 @@ _SPECIAL: dict[str, Callable[[Any], object]] = {
 }
 
 
+_stdouts: dict[str, pulumi.Output[str]] = {}
+
+
 def value(given: Any) -> Any:
     """An argument as the SDK takes it."""
     if isinstance(given, list):
         return [value(item) for item in given]
     if not isinstance(given, dict):
         return given
-    if len(given) == 1 and (key := next(iter(given))) in _SPECIAL:
-        return _SPECIAL[key](given[key])
+    if len(given) == 1:
+        ((key, item),) = given.items()
+        if key in _SPECIAL:
+            return _SPECIAL[key](item)
+        if key == "stdout":
+            return _stdouts[item]
     return {key: value(item) for key, item in given.items()}
 
 
 def main() -> None:
     """Build everything; export each command's output and run the function if asked."""
-    made: dict[str, pulumi.CustomResource] = {}
     for entry in json.loads(Path("resources.json").read_text()):
+        name, args = entry["name"], value(entry["args"])
         if entry["type"] == "local.run":
-            pulumi.export(entry["name"], local.run(**value(entry["args"])).stdout)
+            pulumi.export(name, local.run(**args).stdout)
             continue
-        options = pulumi.ResourceOptions(depends_on=[made[name] for name in entry.get("after", [])])
-        resource = _KINDS[entry["type"]](entry["name"], opts=options, **value(entry["args"]))
-        made[entry["name"]] = resource
+        resource = _KINDS[entry["type"]](name, **args)
         if isinstance(resource, local.Command | remote.Command):
-            pulumi.export(entry["name"], resource.stdout)
+            _stdouts[name] = resource.stdout
+            pulumi.export(name, resource.stdout)
 
 
 if __name__ == "__main__":

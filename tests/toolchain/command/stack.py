@@ -44,7 +44,16 @@ class Stack:
 
     def pulumi(self, *arguments: str) -> Result:
         """Run the engine in the stack's folder."""
-        done = subprocess.run(
+        with self.start(*arguments) as process:
+            try:
+                text, _ = process.communicate(timeout=_COMMAND_S)
+            finally:
+                process.kill()
+        return Result(code=process.returncode, text=text)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start the engine in the stack's folder; its output and errors are one text."""
+        return subprocess.Popen(
             ["pulumi", *arguments, "--non-interactive", "--color", "never"],
             cwd=self.folder,
             env=self._env,
@@ -52,10 +61,7 @@ class Stack:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=_COMMAND_S,
-            check=False,
         )
-        return Result(code=done.returncode, text=done.stdout)
 
     def declare(self, resources: Sequence[Mapping[str, object]]) -> None:
         """Say what resources the program has."""

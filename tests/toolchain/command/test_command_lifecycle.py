@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -176,3 +178,43 @@ def test_refresh_changes_nothing(stack: Callable[[], Stack]) -> None:
     done = it.pulumi("refresh", "--yes", "--skip-preview")
     assert done.code == 0, done.text
     assert counts(it.up()) == {"unchanged": 2}
+
+
+def test_values_that_only_an_update_knows_pass_a_preview(stack: Callable[[], Stack]) -> None:
+    it = stack()
+    known = {"stdout": "first"}
+    second: dict[str, object] = {"create": "cat; echo $A", "stdin": known}
+    second |= {"environment": {"A": known}, "triggers": [known]}
+    for text in ("one", "two"):
+        first = {"create": f"echo {text}"}
+        it.declare([
+            {"name": "first", "type": "local.Command", "args": first},
+            {"name": "second", "type": "local.Command", "args": second},
+        ])  # fmt: skip
+        it.preview()
+        it.up()
+        assert it.outputs()["second"] == f"{text}{text}"
+
+
+def test_an_interrupted_update_stops_the_command_and_what_it_started(
+    stack: Callable[[], Stack], tmp_path: Path
+) -> None:
+    it, pids = stack(), tmp_path / "pids"
+    it.command(create=f"sleep 300 & echo $$ $! > {pids}.new; mv {pids}.new {pids}; wait")
+    with it.start("up", "--yes", "--skip-preview") as update:
+        wait_until(pids.exists)
+        update.send_signal(signal.SIGINT)
+        said, _ = update.communicate(timeout=60)
+    assert update.returncode != 0
+    assert "cancelled" in said
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids.read_text().split()))
+    assert it.state() == {}
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    """Wait up to 60 s for something to hold."""
+    for _ in range(600):
+        if holds():
+            return
+        time.sleep(0.1)
+    raise AssertionError("not within 60 s")

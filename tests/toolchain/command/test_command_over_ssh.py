@@ -126,3 +126,17 @@ def test_files_texts_and_folders_are_copied_and_copied_again_only_when_changed(
     assert not (there / "file").exists(), "what is unchanged is not copied again"
     it.destroy()
     assert (there / "text").exists(), "a copy outlives its resource"
+
+
+def test_a_host_that_only_an_update_knows_passes_a_preview(
+    stack: Callable[[], Stack], server: dict[str, Any]
+) -> None:
+    it = stack()
+    unknown = connection(server, host={"stdout": "address"})
+    it.declare([
+        {"name": "address", "type": "local.Command", "args": {"create": "echo 127.0.0.1"}},
+        remote_command(server, create="echo reached", connection=unknown),
+    ])  # fmt: skip
+    it.preview()
+    it.up()
+    assert it.outputs()["it"] == "reached"

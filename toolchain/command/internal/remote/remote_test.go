@@ -78,9 +78,16 @@ func TestACommandRunsWithStdinAndBothStreams(t *testing.T) {
 	}
 }
 
-func TestAPasswordIsAlsoGivenToAServerThatAsksInteractively(t *testing.T) {
+func TestACommandNeedNotReadItsStdin(t *testing.T) {
 	s := sshtest.Start(t)
-	s.InteractiveOnly = true
+	stdout, _, err := run(t, connect(s), Command{Text: "echo done", Stdin: strings.Repeat("x", 8<<20)})
+	if err != nil || stdout != "done" {
+		t.Fatalf("%q %v", stdout, err)
+	}
+}
+
+func TestAPasswordIsAlsoGivenToAServerThatAsksInteractively(t *testing.T) {
+	s := sshtest.Start(t, func(s *sshtest.Server) { s.InteractiveOnly = true })
 	if stdout, _, err := run(t, connect(s), Command{Text: "echo in"}); err != nil || stdout != "in" {
 		t.Fatalf("%q %v", stdout, err)
 	}
@@ -88,11 +95,10 @@ func TestAPasswordIsAlsoGivenToAServerThatAsksInteractively(t *testing.T) {
 
 func TestAPrivateKeyLogsInWithAndWithoutPassphrase(t *testing.T) {
 	for _, passphrase := range []string{"", "open sesame"} {
-		s := sshtest.Start(t)
+		private, public := privateKey(t, passphrase)
+		s := sshtest.Start(t, func(s *sshtest.Server) { s.Key = public })
 		c := connect(s)
-		c.Password = ""
-		c.PrivateKey, s.Key = privateKey(t, passphrase)
-		c.Passphrase = passphrase
+		c.Password, c.PrivateKey, c.Passphrase = "", private, passphrase
 		if stdout, _, err := run(t, c, Command{Text: "echo in"}); err != nil || stdout != "in" {
 			t.Fatalf("passphrase %q: %q %v", passphrase, stdout, err)
 		}
@@ -114,11 +120,11 @@ func TestAnEncryptedKeyWithoutPassphraseFailsAtOnceAndSaysWhatIsMissing(t *testi
 }
 
 func TestAKeyThatTheServerRefusesIsFollowedByTheAgentsKeys(t *testing.T) {
-	s := sshtest.Start(t)
+	socket, public := startAgent(t)
+	s := sshtest.Start(t, func(s *sshtest.Server) { s.Key = public })
 	c := connect(s)
-	c.Password = ""
+	c.Password, c.AgentSocket = "", socket
 	c.PrivateKey, _ = privateKey(t, "")
-	c.AgentSocket, s.Key = startAgent(t)
 	if stdout, _, err := run(t, c, Command{Text: "echo in"}); err != nil || stdout != "in" {
 		t.Fatalf("%q %v", stdout, err)
 	}
@@ -245,8 +251,8 @@ func TestAServerThatNeverAnswersCostsOnlyTheTimeout(t *testing.T) {
 }
 
 func TestAConnectionGoesThroughTheProxyAndBothAreClosedAfterwards(t *testing.T) {
-	target, proxy := sshtest.Start(t), sshtest.Start(t)
-	target.Password, proxy.Password = "target-password", "proxy-password"
+	target := sshtest.Start(t, func(s *sshtest.Server) { s.Password = "target-password" })
+	proxy := sshtest.Start(t, func(s *sshtest.Server) { s.Password = "proxy-password" })
 	c := connect(target)
 	hop := connect(proxy).Endpoint
 	c.Proxy = &hop
@@ -304,8 +310,7 @@ func TestTheExitCodeIsInTheError(t *testing.T) {
 }
 
 func TestAnAcceptedVariableReachesTheCommandAndARefusedOneStopsIt(t *testing.T) {
-	s := sshtest.Start(t)
-	s.AcceptEnv = []string{"COLOUR"}
+	s := sshtest.Start(t, func(s *sshtest.Server) { s.AcceptEnv = []string{"COLOUR"} })
 	stdout, _, err := run(t, connect(s), Command{Text: "echo $COLOUR", Environment: map[string]string{"COLOUR": "green"}})
 	if err != nil || stdout != "green" {
 		t.Fatalf("%q %v", stdout, err)

@@ -3,9 +3,9 @@ package remote
 import (
 	"context"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -37,8 +37,8 @@ func Run(ctx context.Context, client *Client, c Command, out *capture.Output, wa
 	if err := setVariables(session, c, warn); err != nil {
 		return err
 	}
-	if c.Stdin != "" {
-		session.Stdin = strings.NewReader(c.Stdin)
+	if err := feed(session, c.Stdin); err != nil {
+		return err
 	}
 	session.Stdout, session.Stderr = out.Stdout(), out.Stderr()
 	ended := make(chan error, 1)
@@ -58,6 +58,20 @@ func Run(ctx context.Context, client *Client, c Command, out *capture.Output, wa
 	}
 	out.Close()
 	return fmt.Errorf("the command was stopped before its end: %w", context.Cause(ctx))
+}
+
+// feed writes the text to the command's standard input. A command that ends without reading all of
+// it is no error, so nobody waits for the writing.
+func feed(session *ssh.Session, text string) error {
+	input, err := session.StdinPipe()
+	if err != nil {
+		return err
+	}
+	go func() {
+		_, _ = io.WriteString(input, text)
+		_ = input.Close()
+	}()
+	return nil
 }
 
 func setVariables(session *ssh.Session, c Command, warn func(string)) error {

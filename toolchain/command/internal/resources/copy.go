@@ -117,7 +117,8 @@ func copying(ctx context.Context, r Request, use func(remote.Copier) error) erro
 		}
 	}
 	if err != nil {
-		return errors.New(mask.Of(nil, connection.Secrets()...).Apply(err.Error()))
+		paths := resource.PropertyMap{"remotePath": r.Inputs["remotePath"], "localPath": r.Inputs["localPath"]}
+		return errors.New(mask.Of(paths, connection.Secrets()...).Apply(err.Error()))
 	}
 	return nil
 }

@@ -1,3 +1,5 @@
+//go:build !windows
+
 // Package sshtest is an SSH server on the loopback interface for tests: it runs commands with
 // /bin/sh, serves SFTP and forwards connections.
 package sshtest
@@ -16,7 +18,7 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// Server is a running server. Set the fields before the first connection.
+// Server is a running server. Its settings are made when it is started.
 type Server struct {
 	Port    int
 	HostKey ssh.Signer
@@ -42,14 +44,17 @@ type Owner interface {
 	Cleanup(end func())
 }
 
-// Start starts a server that ends with its owner.
-func Start(t Owner) *Server {
+// Start starts a server with these settings; it ends with its owner.
+func Start(t Owner, settings ...func(*Server)) *Server {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := &Server{Port: listener.Addr().(*net.TCPAddr).Port, HostKey: NewKey(t), Password: "let-me-in"}
+	for _, set := range settings {
+		set(s)
+	}
 	t.Cleanup(func() { _ = listener.Close() })
 	go func() {
 		for {

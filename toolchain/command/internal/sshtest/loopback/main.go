@@ -1,3 +1,5 @@
+//go:build !windows
+
 // Command loopback runs one test server for tests that are not written in Go. It prints a line of JSON
 // with the port, the host key and the password, and ends when its standard input does.
 package main
