@@ -11,7 +11,7 @@ from lab.errors import ApiError, TaskError, failure, forbidden
 from lab.guests import drives
 from lab.guests.disks import Allocation, check_drives, check_storages, resolve_cdrom
 from lab.guests.machines import QEMU_VERSION, pinned_machine
-from lab.guests.options import given_options
+from lab.guests.options import given_options, refuse
 from lab.guests.power import start_task
 from lab.guests.record import Guest, load, occupied_by
 from lab.guests.rights import (
@@ -40,9 +40,7 @@ async def create_guest(call: Call) -> str:
     """Create a guest; its number is taken before the task starts."""
     lab, params = call.lab, call.params
     node, vmid, pool = params["node"], int(params["vmid"]), params.get("pool")
-    for name in ("archive", "ha-managed", "live-restore"):
-        if params.get(name):
-            raise ApiError(501, f"parameter '{name}' of creating a guest is not implemented")
+    refuse(call, "archive", "ha-managed", "live-restore")
     options = given_options(call)
     check_ssh_keys(options)
     check_pool(lab, pool)

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from lab.call import Call
+from lab.errors import ApiError
 from lab.guests.drives import is_drive
 from lab.spec import Property, load_methods
 
@@ -58,6 +59,14 @@ def given_options(call: Call) -> dict[str, Any]:
         for name, value in call.params.items()
         if name in specs
     }
+
+
+def refuse(call: Call, *parameters: str) -> None:
+    """501 for parameters whose meaning the lab does not have, when they are set."""
+    for name in parameters:
+        if call.params.get(name):
+            text = f"Method '{call.method} {call.path}' not implemented with parameter '{name}'"
+            raise ApiError(501, text)
 
 
 def is_immediate(name: str) -> bool:

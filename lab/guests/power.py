@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from lab.call import Call
 from lab.engines import engine_of
-from lab.errors import ApiError, TaskError, failure
+from lab.errors import TaskError, failure
 from lab.guests import pending
 from lab.guests.nets import is_net, parse_net
+from lab.guests.options import refuse
 from lab.guests.record import Guest, find_row, load, missing_file
 from lab.guests.rights import check_root_only
 from lab.routes import handles
@@ -38,7 +39,9 @@ async def _in_task(call: Call, kind: str, act: Callable[[Guest, TaskLog], Awaita
 
 @handles("POST", f"{STATUS}/start")
 async def start(call: Call) -> str:
-    """Boot the guest."""
+    """Boot the guest; resuming a state that another host sends is not there."""
+    check_root_only(call, "stateuri", "migratedfrom", "migration_type", "migration_network")
+    refuse(call, "stateuri", "migratedfrom")
     return await start_task(call, call.params["node"], int(call.params["vmid"]))
 
 
@@ -235,10 +238,9 @@ async def reset(call: Call) -> str:
 
 @handles("POST", f"{STATUS}/suspend")
 async def suspend(call: Call) -> str:
-    """Freeze the guest in memory. Suspending to disk is not there."""
+    """Freeze the guest in memory; suspending to disk is not there."""
     _running(call)
-    if call.params.get("todisk"):
-        raise ApiError(501, "suspending to disk is not implemented")
+    refuse(call, "todisk")
 
     async def act(guest: Guest, _log: TaskLog) -> None:
         _check_lock(guest, call)

@@ -63,13 +63,13 @@ class Guest:
         ).hexdigest()
 
     def row(self) -> dict[str, Any]:
-        """What is kept."""
+        """What is kept; its values are not the working copy's."""
         return {
             "node": self.node,
-            "config": self.config,
-            "pending": self.pending,
-            "pending_delete": self.pending_delete,
-            "unsynced": self.unsynced,
+            "config": dict(self.config),
+            "pending": dict(self.pending),
+            "pending_delete": dict(self.pending_delete),
+            "unsynced": dict(self.unsynced),
             "status": self.status,
             "qmp": self.qmp,
             "since": self.since,

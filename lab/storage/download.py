@@ -80,7 +80,8 @@ async def download_url(call: Call) -> str:
     if content not in definitions.contents(config):
         raise failure(f"storage '{storage}' is not configured for content-type '{content}'")
     if params.get("compression"):
-        raise ApiError(501, "decompression of downloads is not implemented")
+        text = f"Method 'POST {call.path}' not implemented with parameter 'compression'"
+        raise ApiError(501, text)
     goal = files.target(storage, config, content, params["filename"])
 
     async def work(log: TaskLog) -> None:

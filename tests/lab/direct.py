@@ -119,11 +119,12 @@ class Api:
             data = await endpoint.handler(call)
         except ApiError as error:
             raise RefusedError(error) from error
+        else:
+            if isinstance(data, str) and data.startswith("UPID:"):
+                data = await self.lab.tasks.wait(data)
+            return data
         finally:
-            self.lab.store.commit()
-        if isinstance(data, str) and data.startswith("UPID:"):
-            return await self.lab.tasks.wait(data)
-        return data
+            await self.lab.store.flush()
 
     def ask(self, method: str, path: str, /, **params: str) -> Any:
         """The same for a test without a loop of its own."""
