@@ -46,9 +46,7 @@ def destroy(stack: Stack, places: Places, wishes: Wishes, telling: Telling) -> N
     names = frozenset(guest.name for guest in state.guests)
     options = ["--yes", "--skip-preview", "--parallel", str(parallel(plan, wishes))]
     options += ["--continue-on-error"] + (["--refresh"] if wishes.refresh else [])
-    outcome = engine_run(
-        session, "destroy", options, f"destroy {stack.name}", Tally(total=len(names)), names
-    )
+    outcome = engine_run(session, "destroy", options, f"destroy {stack.name}", Tally(wanted=names))
     telling.summary(end_lines(outcome), outcome.record())
     outcome.stop_if_failed()
 

@@ -25,11 +25,11 @@ class Step:
 
     state: Literal["started", "done", "failed"]
     operation: str  # create, update, replace, delete, same, refresh, …
-    name: str  # the resource's logical name: c07-n1
+    name: str  # what people call it: a guest's name, else `name (Type)`
     type: str  # VmLegacy
     urn: str
+    inner: bool = False  # a component or provider: nothing at the site by itself
     fields: tuple[str, ...] = ()  # what differs, as the engine's property paths
-    gone: bool = False  # a refresh found nothing at the API
 
     @property
     def is_guest(self) -> bool:
@@ -43,8 +43,7 @@ class Message:
 
     severity: Literal["info", "warning", "error"]
     text: str
-    name: str | None  # the resource's logical name
-    type: str | None
+    name: str | None  # as in `Step`; None for the stack as a whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +78,7 @@ def parse_line(line: bytes | str) -> Event | None:
         if body := record.get(key):
             return _step(body["metadata"], state)
     if body := record.get("errorEvent"):
-        return Message(severity="error", text=str(body.get("error")), name=None, type=None)
+        return Message(severity="error", text=str(body.get("error")), name=None)
     return None
 
 
@@ -96,9 +95,15 @@ def urn_name(urn: str) -> str:
 
 
 def urn_type(urn: str) -> str:
-    """The short type in a URN, as in `short_type`."""
+    """The type token in a URN."""
     parts = urn.split("::")
-    return short_type(parts[2].rpartition("$")[2]) if len(parts) > 3 else ""
+    return parts[2].rpartition("$")[2] if len(parts) > 3 else ""
+
+
+def spoken(urn: str) -> str:
+    """What people call a resource: a guest by its name, others with their type."""
+    name, kind = urn_name(urn), short_type(urn_type(urn))
+    return name if kind in GUEST_TYPES else f"{name} ({kind.removesuffix('Legacy')})"
 
 
 def short_type(token: str) -> str:
@@ -110,14 +115,15 @@ def _step(metadata: dict[str, Any], state: Literal["started", "done", "failed"])
     urn = str(metadata.get("urn") or "")
     operation = str(metadata.get("op") or "")
     differing = metadata.get("detailedDiff") or dict.fromkeys(metadata.get("diffs") or ())
+    token = str(metadata.get("type") or "")
     return Step(
         state=state,
         operation=operation,
-        name=urn_name(urn),
-        type=short_type(str(metadata.get("type") or "")),
+        name=spoken(urn),
+        type=short_type(token),
         urn=urn,
+        inner=token.startswith(("practicum:", "pulumi:")),
         fields=tuple(sorted(differing)),
-        gone=operation == "refresh" and state == "done" and metadata.get("new") is None,
     )
 
 
@@ -132,8 +138,7 @@ def _message(body: dict[str, Any]) -> Message | None:
     return Message(
         severity="error" if severity == "error" else "warning" if severity == "warning" else "info",
         text=text,
-        name=urn_name(urn) if urn else None,
-        type=urn_type(urn) if urn else None,
+        name=spoken(urn) if urn and not urn_type(urn).startswith("pulumi:") else None,
     )
 
 

@@ -15,7 +15,7 @@ from operate.recovery import carry_out, plan_repair
 from operate.run import Outcome, engine_run
 from operate.session import open_session
 from operate.summary import change_lines, end_lines
-from operate.up import Wishes, parallel, start
+from operate.up import Wishes, guest_names, parallel, start
 from plan.compare import compare
 from plan.plan import plan_event, plan_site
 from plan.records import EventPlan
@@ -40,8 +40,8 @@ def preview(stack: Stack, places: Places, wishes: Wishes, telling: Telling) -> N
     for line in change_lines(plan, comparison):
         telling.step(line)
     options = ["--parallel", str(parallel(plan, wishes))]
-    total = len(plan.guests) if isinstance(plan, EventPlan) else None
-    outcome = engine_run(session, "preview", options, f"preview {stack.name}", Tally(total=total))
+    tally = Tally(wanted=guest_names(plan))
+    outcome = engine_run(session, "preview", options, f"preview {stack.name}", tally)
     telling.summary(_preview_lines(outcome), outcome.record())
     outcome.stop_if_failed()
 
@@ -92,9 +92,7 @@ def refresh(stack: Stack, places: Places, wishes: Wishes, telling: Telling) -> N
     plan = plan_event(stack) if isinstance(stack, EventStack) else plan_site(stack)
     names = frozenset(guest.name for guest in state.guests)
     options = ["--yes", "--skip-preview", "--parallel", str(parallel(plan, wishes))]
-    outcome = engine_run(
-        session, "refresh", options, f"refresh {stack.name}", Tally(total=len(names)), names
-    )
+    outcome = engine_run(session, "refresh", options, f"refresh {stack.name}", Tally(wanted=names))
     record = outcome.record() | {
         "gone": sorted(outcome.tally.gone),
         "drift": {name: list(fields) for name, fields in outcome.tally.drift.items()},

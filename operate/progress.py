@@ -25,6 +25,10 @@ from operate.event_log import QUIET_OPERATIONS, Event, Message, Step
 
 PLAIN_EVERY_S = 5.0
 SHOWN_NAMES = 4
+HALVES = frozenset({"delete-replaced", "replace"})
+"""Operations after which a replaced resource is not there yet."""
+ENDINGS = frozenset({"update failed", "preview failed", "refresh failed", "destroy failed"})
+"""What the engine says at the end of every run that failed; it tells nothing."""
 INTERRUPTED = (
     "stopping: steps in work are finished and saved first; interrupt again to abandon them",
     "abandoning the steps in work; the next run clears up after them",
@@ -32,10 +36,9 @@ INTERRUPTED = (
 VERBS = {
     "create": "made",
     "update": "changed",
-    "replace": "replaced",
+    "replace": "made anew",
     "create-replacement": "made anew",
     "delete": "removed",
-    "delete-replaced": "removed",
     "refresh": "looked at",
     "same": "unchanged",
     "import": "taken in",
@@ -46,14 +49,14 @@ VERBS = {
 class Tally:
     """What a run has done so far, in guests and in other resources.
 
-    `total` is the number of guests that the run is about; None for a run that is not about
-    guests. A guest counts as done when its last operation is: a replaced one counts once.
+    `wanted` are the guests that the run is about; None for a run that is not about guests. A guest
+    counts as done when its last operation is: a replaced one counts once.
     """
 
-    total: int | None
+    wanted: frozenset[str] | None = None
     running: dict[str, str] = field(default_factory=dict)  # name -> operation
     done: set[str] = field(default_factory=set)  # guests
-    others: set[str] = field(default_factory=set)  # URNs of other resources that are done
+    others: set[str] = field(default_factory=set)  # other resources that are done
     failed: dict[str, str] = field(default_factory=dict)  # name -> message
     changed: dict[str, str] = field(default_factory=dict)  # name -> operation that did something
     gone: set[str] = field(default_factory=set)  # a refresh found nothing
@@ -69,24 +72,27 @@ class Tally:
             self._message(event)
 
     def _step(self, step: Step) -> None:
+        if step.inner:
+            return
         if step.state == "started":
             if step.operation != "same":
                 self.running[step.name] = step.operation
+                self.done.discard(step.name)
             return
-        self.running.pop(step.name, None)
+        began = self.running.pop(step.name, step.operation)
         if step.state == "failed":
             self.failed.setdefault(step.name, f"{step.operation} failed")
             self.done.discard(step.name)
             return
-        if step.name not in self.failed and not step.operation.endswith(("delete-replaced",)):
-            (self.done if step.is_guest else self.others).add(
-                step.name if step.is_guest else step.urn
-            )
-        if step.gone:
-            self.gone.add(step.name)
-        elif step.fields and step.operation == "refresh":
-            self.drift[step.name] = step.fields
-        if step.operation not in QUIET_OPERATIONS:
+        if step.name not in self.failed and step.operation not in HALVES:
+            (self.done if step.is_guest else self.others).add(step.name)
+        if began == "refresh":
+            # The engine says what it found as the operation that would have led there.
+            if step.operation == "delete":
+                self.gone.add(step.name)
+            elif step.operation == "update":
+                self.drift[step.name] = step.fields
+        elif step.operation not in QUIET_OPERATIONS and step.operation != "delete-replaced":
             self.changed[step.name] = step.operation
 
     def _message(self, message: Message) -> None:
@@ -94,7 +100,9 @@ class Tally:
             self.warnings.append(provider_text(message.text))
         elif message.severity == "error":
             text = provider_text(message.text)
-            if message.name is None or message.type == "Stack":
+            if text in ENDINGS:
+                return
+            if message.name is None:
                 self.general_errors.append(text)
             elif self.failed.get(message.name, "").endswith(" failed") or (
                 message.name not in self.failed
@@ -103,11 +111,21 @@ class Tally:
                 self.done.discard(message.name)
 
     @property
+    def total(self) -> int | None:
+        """Number of guests that the run is about."""
+        return None if self.wanted is None else len(self.wanted)
+
+    @property
+    def ready(self) -> int:
+        """Number of those guests that are done."""
+        return len(self.done if self.wanted is None else self.done & self.wanted)
+
+    @property
     def count(self) -> str:
         """`12 of 131 guests`, or `7 resources`."""
-        if self.total is None:
+        if self.wanted is None:
             return f"{len(self.done) + len(self.others)} resources"
-        return f"{len(self.done)} of {self.total} guests"
+        return f"{self.ready} of {self.total} guests"
 
     @property
     def at_work(self) -> str:
@@ -210,7 +228,7 @@ class TerminalTelling(PlainTelling):
             self._errors.add(name)
             self.line(f"  {name}: {tally.failed[name]}")
         if self._bar is not None:
-            done = len(tally.done) if tally.total is not None else None
+            done = tally.ready if tally.wanted is not None else None
             self._bar.update(self._task, completed=done, counted=tally.count, at_work=tally.at_work)
 
     @contextmanager
@@ -258,7 +276,7 @@ class JsonTelling:
 
     def event(self, event: Event, tally: Tally) -> None:
         """Events `resource` and `progress`."""
-        if isinstance(event, Step) and event.operation != "same":
+        if isinstance(event, Step) and event.operation != "same" and not event.inner:
             fields = {
                 "resource": event.name,
                 "guest": event.is_guest,
@@ -268,7 +286,7 @@ class JsonTelling:
             if event.state == "failed":
                 fields["message"] = tally.failed.get(event.name, "")
             self._put("resource", **fields)
-        counted = (len(tally.done), len(tally.failed))
+        counted = (tally.ready, len(tally.failed))
         if counted != self._counted and tally.total is not None:
             self._counted = counted
             self._put("progress", done=counted[0], total=tally.total, failed=counted[1])

@@ -107,9 +107,7 @@ def carry_out(session: Session, repair: Repair, state: Deployed, api: Api) -> No
         options = ["--yes", "--skip-preview"]
         for urn in repair.stale:
             options += ["--target", urn]
-        outcome = engine_run(
-            session, "refresh", options, "reading what others changed", Tally(total=None)
-        )
+        outcome = engine_run(session, "refresh", options, "reading what others changed", Tally())
         outcome.stop_if_failed()
 
 

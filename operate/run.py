@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from event.problems import RunError
@@ -16,14 +16,13 @@ from operate.session import Session
 
 @dataclass(slots=True, kw_only=True)
 class Outcome:
-    """The end of a run. `wanted` are the guests that it was about."""
+    """The end of a run."""
 
     session: Session
     verb: str
     finished: Finished
     tally: Tally
     summary: Summary | None
-    wanted: frozenset[str] = field(default_factory=frozenset)
 
     @property
     def ok(self) -> bool:
@@ -33,7 +32,7 @@ class Outcome:
     @property
     def undone(self) -> list[str]:
         """Guests that the run was about and that are not as wanted."""
-        return sorted(self.wanted - self.tally.done)
+        return sorted((self.tally.wanted or frozenset()) - self.tally.done)
 
     @property
     def next_command(self) -> str:
@@ -54,7 +53,7 @@ class Outcome:
             else "failed",
             "changes": self.summary.changes if self.summary else {},
             "seconds": round(self.finished.seconds, 1),
-            "done": len(self.tally.done),
+            "done": self.tally.ready,
             "total": self.tally.total,
             "failed": self.tally.failed,
             "undone": self.undone,
@@ -83,7 +82,6 @@ def engine_run(
     options: Sequence[str],
     title: str,
     tally: Tally,
-    wanted: frozenset[str] = frozenset(),
 ) -> Outcome:
     """Run a verb of the engine on the session's stack and tell it meanwhile."""
     summary: Summary | None = None
@@ -112,7 +110,6 @@ def engine_run(
         finished=finished,
         tally=tally,
         summary=summary,
-        wanted=wanted,
     )
 
 

@@ -8,7 +8,6 @@ engine's run has changed nothing.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from event.problems import RunError
@@ -177,21 +176,17 @@ def _build(ready: Ready, wishes: Wishes) -> Outcome:
     elif ready.repair.needed:
         carry_out(session, ready.repair, ready.state, session.api())
     session.make_secret()
-    total = len(plan.guests) if isinstance(plan, EventPlan) else None
     options = ["--yes", "--skip-preview", "--continue-on-error"]
     options += ["--parallel", str(parallel(plan, wishes))]
     if wishes.refresh or ready.damaged:
         options.append("--refresh")
     title = f"up {session.stack.name}"
-    return engine_run(session, "up", options, title, Tally(total=total), _names(plan))
+    return engine_run(session, "up", options, title, Tally(wanted=guest_names(plan)))
 
 
-def _names(plan: EventPlan | SitePlan) -> frozenset[str]:
-    """Names of the guests that the run is about."""
-    guests: Iterable[str] = (
-        (guest.name for guest in plan.guests) if isinstance(plan, EventPlan) else ()
-    )
-    return frozenset(guests)
+def guest_names(plan: EventPlan | SitePlan) -> frozenset[str] | None:
+    """Names of the guests of an event; a site has none."""
+    return frozenset(each.name for each in plan.guests) if isinstance(plan, EventPlan) else None
 
 
 def _finish(outcome: Outcome, *, quiet: bool = False) -> None:
