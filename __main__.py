@@ -10,7 +10,8 @@ from components.provider import site_provider
 from components.secrets import stack_passwords
 from components.site import build_site
 from event.problems import PracticumError
-from event.read import EventStack, read_stack
+from event.read import read_stack
+from event.stack import EventStack
 from plan.digest import plan_digest
 from plan.outputs import outputs
 from plan.plan import plan_event, plan_site
@@ -19,23 +20,29 @@ FOLDER = Path(os.environ.get("PRACTICUM_STACKS", Path(__file__).parent / "stacks
 
 
 def main() -> None:
-    """Build the stack that the engine names; mistakes in its file end without a traceback."""
+    """Build the stack that the engine names."""
     config = pulumi.Config()
     given = {f"practicum:{key}": config.get_object(key) for key in ("site", "lab", "event")}
     name = os.environ.get("PRACTICUM_STACK_FILE", pulumi.get_stack())
-    try:
-        stack = read_stack(name, FOLDER, config=given)
-        plan = plan_event(stack) if isinstance(stack, EventStack) else plan_site(stack)
-    except PracticumError as error:
-        raise pulumi.RunError(str(error)) from None
-    provider = site_provider(plan.site if isinstance(stack, EventStack) else stack.name, plan.api)
+    stack = read_stack(name, FOLDER, config=given)
     passwords = stack_passwords()
     if isinstance(stack, EventStack):
-        build_event(plan, provider=provider, passwords=passwords)
+        event = plan_event(stack)
+        build_event(event, provider=site_provider(event.site, event.api), passwords=passwords)
+        export(outputs(event) | {"planDigest": plan_digest(event)})
     else:
-        build_site(plan, provider=provider, passwords=passwords)
-    for key, value in (outputs(plan) | {"planDigest": plan_digest(plan)}).items():
+        site = plan_site(stack)
+        build_site(site, provider=site_provider(stack.name, site.api), passwords=passwords)
+        export(outputs(site) | {"planDigest": plan_digest(site)})
+
+
+def export(values: dict[str, object]) -> None:
+    """Make values outputs of the stack."""
+    for key, value in values.items():
         pulumi.export(key, value)
 
 
-main()
+try:
+    main()
+except PracticumError as error:  # a mistake of the user's: its message, and no traceback
+    raise pulumi.RunError(str(error)) from None
