@@ -89,8 +89,11 @@ def bare(lab: Served, body: bytes, folder: Path) -> Iterator[Reader]:
 
 
 @contextmanager
-def fakepve(folder: Path, port: int) -> Iterator[Reader]:
-    """The peer with the shipped event's guests; `BenchError` when it cannot be installed."""
+def fakepve(lab: Served, folder: Path, port: int) -> Iterator[Reader]:
+    """The peer with the shipped event's guests, under the lab's certificate as well.
+
+    Raises `BenchError` when it cannot be installed.
+    """
     programs = peers.installed("fakepve", FAKEPVE)
     names = [f"c{n:02d}-{node}" for n in range(1, SHIPPED_CLUSTERS + 1) for node in NODES]
     guests = [
@@ -98,8 +101,16 @@ def fakepve(folder: Path, port: int) -> Iterator[Reader]:
         for number, name in enumerate(["instructor", *names])
     ]
     (folder / "guests.json").write_text(json.dumps({"guests": guests}))
-    command = [str(programs / "fakepve"), "--port", str(port), "--user", "root@pam"]
-    command += ["--password", FAKEPVE_PASSWORD, str(folder / "guests.json")]
+    command = [str(programs / "fakepve"), "--host", "127.0.0.1", "--port", str(port)]
+    command += [
+        "--user",
+        "root@pam",
+        "--password",
+        FAKEPVE_PASSWORD,
+        "--cert",
+        str(lab.state / "server.pem"),
+    ]
+    command += ["--key", str(lab.state / "server.key"), str(folder / "guests.json")]
     with _started(command, peers.variables(programs)):
         yield Reader(port=port, headers={"Cookie": f"PVEAuthCookie={_ticket(port)}"})
 
@@ -146,7 +157,7 @@ def read_rates(lab: Served, folder: Path, repeats: int) -> tuple[Rates, str]:
         body = read_once(own.port, path, own.headers)
         with bare(lab, body, folder) as bound:
             try:
-                with fakepve(folder, _free_port()) as peer:
+                with fakepve(lab, folder, _free_port()) as peer:
                     _rounds(
                         rates[name], {"lab": own, "bare": bound, "fakepve": peer}, path, repeats
                     )

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.labs import Served
-from bench.processes import Part, Run, run
+from bench.processes import BenchError, Part, Run, run
 from bench.stacks import EVENT, ROOT, SITE, Size, site, write_stacks
 from operate.engine_parts import ensure_engine
 from operate.places import Places
 from operate.variables import TOKEN, engine_variables
 
 PARALLEL = 16
+SECRET_KEY = "practicum:secret"
 SECRET = "62656e63682d73656564" * 3  # fixed: passwords are the same in every run
 FLAGS = ("--non-interactive", "--color", "never", "--suppress-outputs")
 WRITING = ("--yes", "--skip-preview", "--parallel", str(PARALLEL))
@@ -51,10 +53,23 @@ class Program:
     stack: str
     variables: Mapping[str, str] = field(repr=False)
 
-    def init(self) -> None:
-        """Make the stack."""
-        command = [str(self.pulumi), "stack", "init", self.stack, "--non-interactive"]
-        run(command, folder=self.folder, variables=self.variables)
+    def init(self, secret: str | None = None) -> None:
+        """Make the stack, and encrypt the secret that its passwords are derived from."""
+        self._ask("stack", "init", self.stack)
+        if secret is not None:
+            self._ask("config", "set", "--secret", SECRET_KEY, "--stack", self.stack, said=secret)
+
+    def _ask(self, *arguments: str, said: str = "") -> None:
+        done = subprocess.run(
+            [str(self.pulumi), *arguments, "--non-interactive"],
+            cwd=self.folder,
+            env=dict(self.variables),
+            input=said,
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode != 0:
+            raise BenchError(f"pulumi {arguments[0]} {arguments[1]} failed: {done.stderr.strip()}")
 
     def stage(self, name: str, *, limit_s: float = 900) -> Run:
         """Run one of STAGES to its end."""
@@ -87,7 +102,7 @@ def prepare(folder: Path, lab: Served, size: Size) -> Programs:
     parts = ensure_engine(places)
     program, floor = folder / "practicum", folder / "floor"
     copy_program(program)
-    write_stacks(program / "stacks", size, endpoint=lab.endpoint, secret=SECRET)
+    write_stacks(program / "stacks", size, endpoint=lab.endpoint)
     shutil.copytree(Path(__file__).parent / "floor", floor, ignore=_no_caches)
     given = {name: value for name, value in os.environ.items() if name not in OWN}
     variables = {
@@ -99,7 +114,7 @@ def prepare(folder: Path, lab: Served, size: Size) -> Programs:
         "PYTHONHASHSEED": "0",
     }
 
-    def made(where: Path, project: str, stack: str) -> Program:
+    def made(where: Path, project: str, stack: str, secret: str | None = SECRET) -> Program:
         each = Program(
             folder=where,
             pulumi=parts.pulumi,
@@ -108,13 +123,13 @@ def prepare(folder: Path, lab: Served, size: Size) -> Programs:
             stack=stack,
             variables=variables,
         )
-        each.init()
+        each.init(secret)
         return each
 
     programs = Programs(
         site=made(program, "practicum", SITE),
         practicum=made(program, "practicum", EVENT),
-        floor=made(floor, "floor", "floor"),
+        floor=made(floor, "floor", "floor", None),
         engine_version=parts.version,
     )
     programs.site.stage("up")

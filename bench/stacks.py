@@ -100,14 +100,11 @@ def site(size: Size) -> Any:
     return yaml.load(site_text(size), Loader=yaml.CSafeLoader)["config"]
 
 
-def write_stacks(
-    folder: Path, size: Size, *, endpoint: str | None = None, secret: str | None = None
-) -> None:
-    """Write the site and the event into `folder`, with another endpoint or a secret if given."""
+def write_stacks(folder: Path, size: Size, *, endpoint: str | None = None) -> None:
+    """Write the site and the event into `folder`, with another endpoint if one is given."""
     folder.mkdir(parents=True, exist_ok=True)
     text = site_text(size)
     if endpoint:
         text = replaced(text, {r"endpoint: \S+": f"endpoint: {endpoint}"})
     for name, each in ((SITE, text), (EVENT, event_text(size))):
-        more = f"  practicum:secret: {secret}\n" if secret else ""
-        (folder / f"Pulumi.{name}.yaml").write_text(each + more)
+        (folder / f"Pulumi.{name}.yaml").write_text(each)

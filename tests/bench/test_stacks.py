@@ -23,7 +23,7 @@ def test_the_shipped_size_is_the_shipped_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("clusters", SIZES)
 def test_every_size_can_be_planned_on_its_site(clusters: int, tmp_path: Path) -> None:
     size = Size(clusters=clusters)
-    write_stacks(tmp_path, size, endpoint="https://127.0.0.1:9", secret="0" * 64)
+    write_stacks(tmp_path, size, endpoint="https://127.0.0.1:9")
     stack = read_stack(EVENT, tmp_path)
     assert isinstance(stack, EventStack)
     plan = plan_event(stack)
