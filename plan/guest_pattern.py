@@ -45,16 +45,7 @@ class Pattern:
     subnet_prefix: int
     first_exposed: IPv4Address | None  # None if heads use DHCP
     first_vmid: int | None  # None if the MACs are not practicum's
-
-    @property
-    def highest(self) -> int:
-        """The highest number of a cluster, retired ones included as far as they left a trace.
-
-        The instructors' node has a NIC for every number, or a trunk if there are too many.
-        """
-        nics = self.instructor.nics[1:] if self.instructor else ()
-        trunk = numbers.MOST_CLUSTER_NICS + 1 if any(nic.trunk for nic in nics) else len(nics)
-        return max(trunk, *(node.number for node in self.nodes))
+    highest: int  # number of a cluster; retired ones count as far as they left a trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +79,8 @@ def find_pattern(lines: Sequence[GuestLine]) -> Pattern:
     _alike(named, [each.prefix for each in named], "begins another name than", problems)
     first_vlans = [(each.inside.vlan or 0) - each.number for each in named]
     _alike(named, first_vlans, "has the VLAN of another cluster, judging by", problems)
-    subnet_prefix, base = _subnets(named, problems)
+    highest = _highest(named, instructor)
+    subnet_prefix, base = _subnets(named, highest, problems)
     exposed = _first_exposed(named, problems)
     _stop_if_any(problems)
     nodes = tuple(
@@ -106,10 +98,11 @@ def find_pattern(lines: Sequence[GuestLine]) -> Pattern:
         nodes=nodes,
         instructor=instructor,
         first_vlan=first_vlans[0],
-        private=_private(base, subnet_prefix, max(node.number for node in nodes)),
+        private=_private(base, subnet_prefix, highest),
         subnet_prefix=subnet_prefix,
         first_exposed=exposed,
         first_vmid=_first_vmid(nodes),
+        highest=highest,
     )
 
 
@@ -158,12 +151,20 @@ def _alike(
     ]  # fmt: skip
 
 
-def _subnets(named: Sequence[_Named], problems: list[Problem]) -> tuple[int, int]:
+def _highest(named: Sequence[_Named], instructor: GuestLine | None) -> int:
+    """The highest number of a cluster. The instructors' node has a NIC for each, or a trunk."""
+    legs = instructor.nics[1:] if instructor else ()
+    trunk = any(nic.trunk for nic in legs)
+    traced = numbers.MOST_CLUSTER_NICS + 1 if trunk else len(legs)
+    return max(traced, *(each.number for each in named))
+
+
+def _subnets(named: Sequence[_Named], highest: int, problems: list[Problem]) -> tuple[int, int]:
     """Prefix length of a cluster's subnet, and first address of the private range as a number."""
     for prefix in _PREFIXES:
         bases = _bases(named, prefix)
         if len(set(bases)) == 1 and bases[0] >= 0 and all(_indexed(each, prefix) for each in named):
-            private = _private(bases[0], prefix, max(each.number for each in named))
+            private = _private(bases[0], prefix, highest)
             if int(private.network_address) == bases[0]:
                 return prefix, bases[0]
     _alike(named, _bases(named, _PREFIXES[0]), "is not in the subnet that follows from", problems)

@@ -20,7 +20,6 @@ LABEL_LENGTH = 63
 _DIGEST_LENGTH = 5
 _NOT_IN_SECURITY_GROUP = re.compile(r"[^A-Za-z0-9_-]")
 _NOT_IN_TAG = re.compile(r"[^a-z0-9_.+-]")
-_BLANK = re.compile(r"\s+")
 
 
 def guest_name(cluster: str, node: str) -> str:
@@ -51,7 +50,8 @@ def tags(*names: str) -> tuple[str, ...]:
 def mark(stack: str, name: str, title: str = "") -> str:
     """One-line description that carries our mark, since the clone call has no tags."""
     line = f"{MARK}:{stack}:{name}"
-    text = _BLANK.sub(" ", "".join(c if c.isprintable() else " " for c in title)).strip()
+    text = title if title.isprintable() else "".join(c if c.isprintable() else " " for c in title)
+    text = " ".join(text.split())
     return f"{line} {text}" if text else line
 
 

@@ -53,10 +53,11 @@ class Relief:
         """The same among some hosts, given how many guests each has taken over already."""
         turn = self._wheel.turn(cluster, seat)
         free = [host for host in self._wheel.hosts_from(turn) if host in usable]
-        least = min((used.count(host) for host in free), default=0)
-        return sorted(
-            (host for host in free if used.count(host) == least), key=taken_over.__getitem__
-        )
+        unused = [host for host in free if host not in used]
+        if not unused and free:
+            least = min(used.count(host) for host in free)
+            unused = [host for host in free if used.count(host) == least]
+        return sorted(unused, key=taken_over.__getitem__)
 
     def _count(self, cluster: int) -> None:
         """Count what hosts take over for a cluster without an override."""

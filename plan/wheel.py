@@ -9,7 +9,7 @@ five hosts, all heads would be on one host, and the same hosts would always shar
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import gcd
 
@@ -37,15 +37,10 @@ class Wheel:
             seat = (seat + swap) % self.nodes
         return (cluster - 1) * self.nodes + late + seat
 
-    def hosts_from(self, turn: int) -> Iterator[int]:
+    def hosts_from(self, turn: int) -> list[int]:
         """All hosts of the wheel, each once, in the order of the turns from this one on."""
-        seen: set[int] = set()
-        size = len(self.turns)
-        for step in range(size):
-            host = self.turns[(turn + step) % size]
-            if host not in seen:
-                seen.add(host)
-                yield host
+        start = turn % len(self.turns)
+        return list(dict.fromkeys(self.turns[start:] + self.turns[:start]))
 
 
 def wheel(shares: Sequence[int], nodes: int) -> Wheel:
