@@ -159,11 +159,14 @@ class Lab:
             self._purge_from_jobs(str(vmid))
 
     def _purge_from_jobs(self, vmid: str) -> None:
+        """Shorten the lists of backup jobs; a job that saved only this guest goes with it."""
         for key, job in self.store.items("backupjob"):
             listed = [m for m in str(job.get("vmid", "")).split(",") if m]
-            if vmid in listed:
-                rest = ",".join(m for m in listed if m != vmid)
-                self.store.put("backupjob", key, {**job, "vmid": rest})
+            rest = [member for member in listed if member != vmid]
+            if listed and not rest:
+                self.store.delete("backupjob", key)
+            elif rest != listed:
+                self.store.put("backupjob", key, {**job, "vmid": ",".join(rest)})
 
 
 def make_routes() -> Routes:

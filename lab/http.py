@@ -25,6 +25,7 @@ from lab.requests import Params, front, read_params, segments, split_target
 from lab.routes import Endpoint, Routes
 from lab.validate import validate
 
+UPLOADS = "uploads"  # folder below the state for files on their way in
 METHODS = {"GET", "POST", "PUT", "DELETE"}
 _JSON_TYPE = "application/json;charset=UTF-8"
 _DUPLICATE = "duplicate parameter (already defined in URI) with conflicting values!"
@@ -50,7 +51,7 @@ class Front:
         self._lab = lab
         self._routes = routes
         self._log = log
-        self._spool = lab.settings.state / "uploads"
+        self._spool = lab.settings.state / UPLOADS
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; nothing but a lost connection escapes."""

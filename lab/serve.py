@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import shutil
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from aiohttp import web
 
 from lab.app import Lab, Settings, make_routes
 from lab.auth import ROOT, private_file
-from lab.http import Front
+from lab.http import UPLOADS, Front
 from lab.requestlog import RequestLog
 from lab.seed import apply_seed, kept, read_seed
 from lab.store import Store
@@ -62,6 +63,7 @@ class Server:
         state = self._options.state
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = lock_state(state)
+        shutil.rmtree(state / UPLOADS, ignore_errors=True)  # bodies that a kill left half read
         seed = read_seed(self._options.seed)
         store = Store(state / "lab.db")
         settings = Settings(state=state, auth_delay_s=self._options.auth_delay_s)

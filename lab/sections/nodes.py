@@ -8,7 +8,7 @@ import lab as room
 from lab.call import Call
 from lab.routes import handles
 from lab.sections.cluster import version
-from lab.sections.resources import GIB, HOST_DISK, HOST_DISK_USED, node_row
+from lab.sections.resources import GIB, HOST_DISK, HOST_DISK_USED, read_node
 
 KERNEL = "6.17.2-1-pve"
 
@@ -22,8 +22,7 @@ async def read_version(_call: Call) -> Any:
 @handles("GET", "/nodes/{node}/status")
 async def read_status(call: Call) -> Any:
     """Load, memory and machine of a host; figures follow its running guests."""
-    node = call.lab.node(call.params["node"])
-    row = node_row(call.lab, node)
+    row = read_node(call.lab, call.params["node"])
     return {
         "cpu": row["cpu"],
         "wait": 0,
@@ -34,7 +33,7 @@ async def read_status(call: Call) -> Any:
         "swap": _share(0, 8 * GIB),
         "rootfs": _share(HOST_DISK_USED, HOST_DISK) | {"avail": HOST_DISK - HOST_DISK_USED},
         "ksm": {"shared": 0},
-        "cpuinfo": _cpuinfo(node["cores"]),
+        "cpuinfo": _cpuinfo(row["maxcpu"]),
         "kversion": f"Linux {KERNEL} #1 SMP PREEMPT_DYNAMIC",
         "current-kernel": {
             "machine": "x86_64",

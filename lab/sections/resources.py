@@ -53,34 +53,47 @@ def _make_rows(lab: Lab) -> list[dict[str, Any]]:
     pools = [
         {"id": f"/pool/{name}", "type": "pool", "pool": name} for name, _ in lab.store.items("pool")
     ]
-    running = _guest_rows(lab)
-    nodes = [node_row(lab, node, running) for node in lab.nodes()]
-    return [*running, *nodes, *storage_rows(lab), *pools]
+    guests = _guest_rows(lab)
+    running = _running(guests)
+    nodes = [node_row(node, running.get(node["name"], [])) for node in lab.nodes()]
+    return [*guests, *nodes, *storage_rows(lab), *pools]
+
+
+def _running(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Rows of running guests by host."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        if row.get("status") == "running":
+            found.setdefault(row["node"], []).append(row)
+    return found
 
 
 def _guest_rows(lab: Lab) -> list[dict[str, Any]]:
-    """One row per guest; that of a stopped guest is kept until the guest is written again."""
+    """One row per guest, kept until it is written again or, when it runs, the clock ticks."""
     pools = {vmid: name for name, pool in lab.store.items("pool") for vmid in pool["vms"]}
-    kept: dict[str, tuple[Any, Any]] = lab.cache.get("guest rows", (None, {}))[1]
-    fresh: dict[str, tuple[Any, Any]] = {}
+    tick = int(time.monotonic() / CLOCK)
+    kept: dict[str, tuple[Any, int, Any]] = lab.cache.get("guest rows", (None, {}))[1]
+    fresh: dict[str, tuple[Any, int, Any]] = {}
     rows = []
     for key, guest in lab.store.items("qemu"):
-        found = kept.get(key)
-        if found is None or found[0] is not guest or guest["status"] == "running":
-            found = (guest, resource_row(lab, int(key), guest))
+        found = kept.get(key, (None, 0, None))
+        if found[0] is not guest or (guest["status"] == "running" and found[1] != tick):
+            found = (guest, tick, resource_row(lab, int(key), guest))
         fresh[key] = found
         pool = pools.get(int(key))
-        rows.append(found[1] if pool is None else {**found[1], "pool": pool})
+        rows.append(found[2] if pool is None else {**found[2], "pool": pool})
     lab.cache["guest rows"] = (None, fresh)
     return rows
 
 
-def node_row(
-    lab: Lab, node: dict[str, Any], guest_rows: list[dict[str, Any]] | None = None
-) -> dict[str, Any]:
+def read_node(lab: Lab, name: str) -> dict[str, Any]:
+    """The row of one host."""
+    return next(row for row in all_rows(lab) if row["id"] == f"node/{name}")
+
+
+def node_row(node: dict[str, Any], running: list[dict[str, Any]]) -> dict[str, Any]:
     """A host with its load: what its running guests use and 1 GiB of its own."""
-    rows = _guest_rows(lab) if guest_rows is None else guest_rows
-    mine = [r for r in rows if r.get("node") == node["name"] and r.get("status") == "running"]
+    cpu = sum(row.get("cpu", 0) * row["maxcpu"] for row in running) / node["cores"]
     memory = node["memoryMib"] * MIB
     return {
         "id": f"node/{node['name']}",
@@ -89,9 +102,9 @@ def node_row(
         "status": "online",
         "level": "",
         "cgroup-mode": 2,
-        "cpu": min(1.0, 0.01 + sum(r.get("cpu", 0) * r["maxcpu"] for r in mine) / node["cores"]),
+        "cpu": min(1.0, 0.01 + cpu),
         "maxcpu": node["cores"],
-        "mem": min(memory, HOST_MEMORY + sum(r.get("mem", 0) for r in mine)),
+        "mem": min(memory, HOST_MEMORY + sum(row.get("mem", 0) for row in running)),
         "maxmem": memory,
         "disk": HOST_DISK_USED,
         "maxdisk": HOST_DISK,

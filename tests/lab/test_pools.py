@@ -75,6 +75,8 @@ def test_a_destroyed_guest_leaves_pool_rights_firewall_and_backup_jobs(lab: Serv
     assert lab.get("access/acl") == []
     assert lab.get(rules) == []
     assert lab.get("cluster/backup/j1")["vmid"] == "101"
+    lab.finish(lab.call("DELETE", "nodes/pve1/qemu/101", purge="1").ok())
+    assert lab.get("cluster/backup") == []
 
 
 def test_groups_and_users_know_each_other(lab: ServedLab) -> None:
