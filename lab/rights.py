@@ -18,41 +18,60 @@ from lab.roles import BUILT_IN_ROLES, PRIVILEGES
 from lab.store import Store
 
 Privileges = dict[str, int]
+_ALL: Privileges = dict.fromkeys(PRIVILEGES, 1)
 
 
 class Rights:
-    """Answers about privileges, read from the store at each question."""
+    """Answers about privileges, from the store; what does not change between two writes to the
+    lists is worked out once."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._stamp = -1
+        self._direct: dict[tuple[str, str], Privileges | None] = {}
+        self._pools: tuple[int, dict[str, str]] = (-1, {})
 
     def on(self, user: str, path: str) -> Privileges:
         """The privileges of a user or token on a path; the value says whether they propagate."""
         if user == ROOT:
-            return dict.fromkeys(PRIVILEGES, 1)
-        own = self._with_pool(user, path)
-        account = user.partition("!")[0]
-        if account == user:
-            return own
-        of_account = self.on(account, path)
+            return _ALL
+        account, _, name = user.partition("!")
+        if not name:
+            return self._with_pool(user, path)
         token = self._store.get("token", user)
         if token is None:
             return {}
+        of_account = self.on(account, path)
         if not token.get("privsep", 1):
             return of_account
+        own = self._with_pool(user, path)
         return {name: flag for name, flag in own.items() if name in of_account}
 
+    def unlimited(self, user: str) -> bool:
+        """Whether nothing is hidden from the user: root, or a token with all of root's rights."""
+        if user == ROOT:
+            return True
+        token = self._store.get("token", user) if user.startswith(f"{ROOT}!") else None
+        return token is not None and not token.get("privsep", 1)
+
     def _with_pool(self, user: str, path: str) -> Privileges:
-        roles = self._roles(user, path)
-        if "NoAccess" in roles:
+        found = self._on_path(user, path)
+        if found is None:
             return {}
-        found = self._privileges(roles)
         pool = self._pool_of(path)
-        if pool is not None:
-            pool_roles = self._roles(user, f"/pool/{pool}")
-            if "NoAccess" not in pool_roles:
-                found |= {k: v for k, v in self._privileges(pool_roles).items() if k not in found}
-        return found
+        of_pool = self._on_path(user, f"/pool/{pool}") if pool is not None else None
+        return {**of_pool, **found} if of_pool else found
+
+    def _on_path(self, user: str, path: str) -> Privileges | None:
+        """What the lists say about a path alone; None when they say `NoAccess`."""
+        stamp = self._store.generation_of("acl", "group", "role")
+        if stamp != self._stamp:
+            self._direct, self._stamp = {}, stamp
+        key = (user, path)
+        if key not in self._direct:
+            roles = self._roles(user, path)
+            self._direct[key] = None if "NoAccess" in roles else self._privileges(roles)
+        return self._direct[key]
 
     def _privileges(self, roles: dict[str, int]) -> Privileges:
         found: Privileges = {}
@@ -92,11 +111,16 @@ class Rights:
         return {name for name, group in self._store.items("group") if user in group["users"]}
 
     def _pool_of(self, path: str) -> str | None:
-        parts = path.split("/")
-        if len(parts) != 3 or parts[1] not in ("vms", "storage"):
-            return None
-        kind, member = ("vms", int(parts[2])) if parts[1] == "vms" else ("storage", parts[2])
-        return next((p for p, pool in self._store.items("pool") if member in pool[kind]), None)
+        stamp = self._store.generation_of("pool")
+        if self._pools[0] != stamp:
+            members = {
+                f"/{kind}/{member}": name
+                for name, pool in self._store.items("pool")
+                for kind in ("vms", "storage")
+                for member in pool[kind]
+            }
+            self._pools = (stamp, members)
+        return self._pools[1].get(path)
 
     def has(self, user: str, path: str, names: list[str], *, one: bool = False) -> bool:
         """Whether the user has all (with `one`: any) of the privileges on the path."""

@@ -20,6 +20,7 @@ _ORDER = {
     "OVSBridge": 5,
 }
 _LAST = 9
+ALL_VLANS = "2-4094"
 _TAGGED = re.compile(r"(\S+)\.(\d+)")
 _VLAN = re.compile(r"vlan(\d+)")
 _PLACE = " at /usr/share/perl5/PVE/INotify.pm line 1."
@@ -40,9 +41,21 @@ def arranged(interfaces: Interfaces) -> Interfaces:
 
 
 def _completed(name: str, interface: Interface) -> Interface:
+    """Without what the file does not say, and with what it implies."""
+    found = {
+        key: value
+        for key, value in interface.items()
+        if value not in ("", 0) or key == "bridge_ports"
+    }
+    if not found.get("bridge_vlan_aware"):
+        found.pop("bridge_vids", None)
+    elif found["type"] == "bridge":
+        found.setdefault("bridge_vids", ALL_VLANS)
+    return _tagged(name, found) if found["type"] == "vlan" else found
+
+
+def _tagged(name: str, interface: Interface) -> Interface:
     """A VLAN's device and tag from its name when they are not given."""
-    if interface["type"] != "vlan":
-        return interface
     found = dict(interface)
     if tagged := _TAGGED.fullmatch(name):
         found["vlan-raw-device"], found["vlan-id"] = tagged[1], tagged[2]

@@ -188,10 +188,7 @@ async def change_interface(call: Call) -> Any:
     _check_gateway(call, interfaces, values)
     gone = _gone(call)
     kept = {key: value for key, value in found.items() if key not in gone}
-    changed = {**kept, **_with_methods(values)}
-    if changed["type"] == "bridge" and changed.get("bridge_vlan_aware"):
-        changed.setdefault("bridge_vids", "2-4094")
-    _save(call.lab.store, node, {**interfaces, name: changed})
+    _save(call.lab.store, node, {**interfaces, name: {**kept, **_with_methods(values)}})
 
 
 def _gone(call: Call) -> set[str]:

@@ -29,7 +29,7 @@ async def list_resources(call: Call) -> Any:
     rows = all_rows(call.lab)
     if wanted is not None:
         rows = [row for row in rows if row["type"] in wanted]
-    if call.is_root:
+    if call.lab.rights.unlimited(call.user):
         return rows
     seen = (_visible(call, row) for row in rows)
     return [row for row in seen if row is not None]
@@ -162,7 +162,7 @@ async def list_nodes(call: Call) -> Any:
     rows = [row for row in all_rows(call.lab) if row["type"] == "node"]
     found = []
     for row in rows:
-        seen = row if call.is_root else _visible(call, row)
+        seen = _visible(call, row)
         shown = {name: value for name, value in (seen or {}).items() if name != "cgroup-mode"}
         found.append(shown | {"ssl_fingerprint": print_of_certificate})
     return found

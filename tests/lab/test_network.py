@@ -39,6 +39,16 @@ def test_numbers_of_the_file_are_texts_and_flags_numbers(lab: ServedLab) -> None
     assert found["comments"] == "c\n"
 
 
+def test_flags_that_are_off_and_empty_texts_are_not_in_the_file(lab: ServedLab) -> None:
+    params = {"autostart": "1", "bridge_vlan_aware": "1", "comments": "c"}
+    lab.call("POST", NET, iface="vmbr7", type="bridge", **params).ok()
+    assert lab.get(f"{NET}/vmbr7")["bridge_vids"] == "2-4094"
+    off = {"autostart": "0", "bridge_vlan_aware": "0", "comments": ""}
+    lab.call("PUT", f"{NET}/vmbr7", type="bridge", **off).ok()
+    gone = {"autostart", "bridge_vlan_aware", "bridge_vids", "comments"}
+    assert not gone & lab.get(f"{NET}/vmbr7").keys()
+
+
 def test_the_file_keeps_kinds_of_interfaces_together(lab: ServedLab) -> None:
     for params in (
         {"iface": "vmbr7", "type": "bridge"},
