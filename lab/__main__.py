@@ -18,11 +18,6 @@ from lab.store import StoreError
 def main(argv: list[str] | None = None) -> int:
     """Run the lab; exit status 1 and one line for what the user can put right."""
     arguments = _parser().parse_args(argv)
-    logging.basicConfig(
-        filename=_log_file(arguments.state),
-        level=arguments.log_level.upper(),
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
     options = Options(
         state=arguments.state,
         seed=arguments.seed,
@@ -30,9 +25,17 @@ def main(argv: list[str] | None = None) -> int:
         auth_delay_s=arguments.auth_delay,
     )
     try:
+        logging.basicConfig(
+            filename=_log_file(arguments.state),
+            level=arguments.log_level.upper(),
+            format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        )
         asyncio.run(_serve(options))
     except (ServeError, SeedError, StoreError) as error:
         print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"{error.filename or arguments.state}: {error.strerror}", file=sys.stderr)
         return 1
     return 0
 

@@ -23,6 +23,7 @@ from lab.tls import server_context
 
 TOKEN_NAME = "practicum"  # noqa: S105 - the name of the token, not its secret
 FLUSH_S = 0.2
+SHUTDOWN_S = 5.0  # what answers still on their way get
 
 
 class ServeError(Exception):
@@ -77,7 +78,9 @@ class Server:
 
     async def _listen(self) -> None:
         front = Front(self.lab, make_routes(), self.log)
-        self._runner = web.ServerRunner(web.Server(front, access_log=None))
+        self._runner = web.ServerRunner(
+            web.Server(front, access_log=None), shutdown_timeout=SHUTDOWN_S
+        )
         await self._runner.setup()
         site = web.TCPSite(
             self._runner,

@@ -176,6 +176,14 @@ def test_a_damaged_database_is_refused_in_one_line(tmp_path: Path, programs: lis
     assert "not a usable database" in programs[0].refusal()
 
 
+def test_a_state_folder_that_cannot_be_made_is_refused_in_one_line(
+    tmp_path: Path, programs: list[Program]
+) -> None:
+    (tmp_path / "state").write_text("a file in the way")
+    programs.append(Program(tmp_path))
+    assert programs[0].refusal() == f"{tmp_path}/state: File exists"
+
+
 def test_a_long_log_of_requests_starts_a_new_file(
     lab: ServedLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
