@@ -1,8 +1,9 @@
 """Comparing two plans of an event, in the event's own terms: what an edit means for the day.
 
-What the engine would do with the guests follows the provider (pulumi-proxmoxve 8.6): another VMID,
-template or way of cloning makes a guest anew; another host alone migrates it; the rest is changed
-in place, some of it with a restart.
+What the engine would do with the guests follows the provider (bpg/proxmox 0.111, resource vm):
+another VMID, template or way of cloning makes a guest anew; another host alone migrates it; the
+rest is changed in place. Cores, memory and what cloud-init sets (login, addresses, name servers)
+need a restart, NICs and disks do not.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ Kind = Literal["added", "removed", "replaced", "moved", "changed"]
 # template's and refuses to enlarge it ("is not owned by this VM").
 FILE_STORAGES = frozenset({"dir", "nfs", "cifs", "btrfs", "cephfs"})
 
-_RESTARTING = frozenset({"cores", "memory", "NICs"})
+_RESTARTING = frozenset({"cores", "memory", "login", "SSH keys", "name servers", "addresses"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +208,7 @@ def _fields(old: Guest, new: Guest) -> list[tuple[str, str]]:
     nics = _nics(old, new)
     changed += [("NICs", nics)] if nics else []
     for name, differs in (
+        ("addresses", _addresses(old) != _addresses(new)),
         ("SSH keys", old.login.ssh_keys != new.login.ssh_keys),
         ("name servers", old.dns != new.dns),
         ("description", old.description != new.description or old.tags != new.tags),
@@ -215,6 +217,13 @@ def _fields(old: Guest, new: Guest) -> list[tuple[str, str]]:
     ):
         changed += [(name, name)] if differs else []
     return changed
+
+
+def _addresses(guest: Guest) -> list[object]:
+    """What cloud-init sets on each NIC that it sets anything on."""
+    return [
+        (nic.address, nic.gateway, nic.dhcp) for nic in guest.interfaces if nic.address or nic.dhcp
+    ]
 
 
 def _nics(old: Guest, new: Guest) -> str:
@@ -280,46 +289,50 @@ def _sentence(rule: FirewallRule) -> str:
 def _refusals(
     before: Sequence[Guest], after: Sequence[Guest], locate: Locate
 ) -> tuple[Problem, ...]:
-    """Disks that would shrink, or grow where the provider cannot enlarge them."""
+    """Disks that would shrink, or that the provider can neither enlarge nor move."""
     new = {guest.name: guest for guest in after}
-    sizes: dict[tuple[str, int, int, str], list[str]] = {}
+    alike: dict[tuple[Path, str, str, str], list[str]] = {}
     for old in before:
         guest = new.get(old.name)
-        if guest is None or _anew(old, guest) or old.disk_gib == guest.disk_gib:
+        if guest is None or _anew(old, guest):
             continue
-        storage = guest.template.storage_type
-        if guest.disk_gib < old.disk_gib:
-            why = "shrinks"
-        elif guest.clone == "linked" and storage in FILE_STORAGES:
-            why = f"a linked clone on a {storage} storage"
-        else:
-            continue
-        key = (guest.node_group, old.disk_gib, guest.disk_gib, why)
-        sizes.setdefault(key, []).append(guest.name)
+        refusal = _refusal(old, guest)
+        if refusal:
+            alike.setdefault(refusal, []).append(guest.name)
     return tuple(
-        _refusal(group, old_gib, new_gib, why, names, locate)
-        for (group, old_gib, new_gib, why), names in sizes.items()
+        Problem(
+            where=locate(path),
+            path=path_text(path),
+            found=found,
+            message=f"{message} ({few(names, shown=1)})",
+            hint=hint,
+        )
+        for (path, found, message, hint), names in alike.items()
     )
 
 
-def _refusal(
-    group: str, old_gib: int, new_gib: int, why: str, names: Iterable[str], locate: Locate
-) -> Problem:
-    whose = few(list(names), shown=1)
-    path: Path = ("event", "nodeGroups", group, "diskGib")
-    if group == INSTRUCTOR:
-        path = ("event", "instructor", "diskGib")
-    if why == "shrinks":
-        message = f"disks cannot shrink, and {whose} has {old_gib} GiB"
-        hint = f"write {old_gib}, or plan the guests in a new event"
-    else:
-        message = f"the disk of {whose} cannot grow from {old_gib} GiB: it is {why}"
-        hint = f"write {old_gib}"
-        if group != INSTRUCTOR:
-            hint += ", or clone: full as well, which makes these guests anew"
-    return Problem(
-        where=locate(path), path=path_text(path), found=str(new_gib), message=message, hint=hint
-    )
+def _refusal(old: Guest, new: Guest) -> tuple[Path, str, str, str] | None:
+    """Path, what was found, why it is refused and what to write; None if it is not."""
+    group: Path = ("event", "nodeGroups", new.node_group)
+    if new.node_group == INSTRUCTOR:
+        group = ("event", "instructor")
+    size, storage = (*group, "diskGib"), new.template.storage_type
+    if new.disk_gib < old.disk_gib:
+        message = f"disks cannot shrink from {old.disk_gib} GiB"
+        return size, str(new.disk_gib), message, f"write {old.disk_gib} or more"
+    if new.clone == "full":
+        return None
+    if old.template.storage != new.template.storage:
+        message = f"linked clones cannot move from storage {old.template.storage}"
+        hint = "give the image on the other storage another name and VMID"
+        return (*group, "image"), new.template.image, message, hint
+    if new.disk_gib == old.disk_gib or storage not in FILE_STORAGES:
+        return None
+    message = f"linked clones on a {storage} storage cannot grow from {old.disk_gib} GiB"
+    hint = f"write {old.disk_gib}"
+    if new.node_group != INSTRUCTOR:
+        hint += ", or clone: full as well, which makes these guests anew"
+    return size, str(new.disk_gib), message, hint
 
 
 def _nowhere(_: Path) -> None:

@@ -17,7 +17,7 @@ from plan.records import CloneMode, Template
 # Proxmox VE: kinds of storage that every host sees by nature, and kinds that no two hosts can
 # see (pve-storage, plugin property `shared`).
 ALWAYS_SHARED = frozenset({"nfs", "cifs", "rbd", "cephfs"})
-NEVER_SHARED = frozenset({"lvmthin", "zfspool", "btrfs"})
+NEVER_SHARED = frozenset({"lvmthin", "zfspool"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,8 +78,3 @@ def password_label(stack: str, scope: str) -> str:
 def host_key_label(stack: str, guest: str) -> str:
     """Label of the SSH host key of a guest."""
     return f"host-key/{stack}/{guest}"
-
-
-def user_key_label(stack: str, scope: str) -> str:
-    """Label of the SSH key with which the login of a cluster goes from node to node."""
-    return f"user-key/{stack}/{scope}"

@@ -85,8 +85,8 @@ def test_a_linked_clone_on_files_cannot_grow(storage: str) -> None:
     problem = comparison.refusals[0]
     assert str(problem) == (
         "stacks/Pulumi.sc09.yaml:9 event.nodeGroups.compute.diskGib: 20 "
-        "the disk of c01-n1 and 103 more cannot grow from 8 GiB: it is a linked clone on a "
-        f"{storage} storage; write 8, or clone: full as well, which makes these guests anew"
+        f"linked clones on a {storage} storage cannot grow from 8 GiB (c01-n1 and 103 more); "
+        "write 8, or clone: full as well, which makes these guests anew"
     )
 
 
@@ -110,9 +110,42 @@ def test_no_disk_shrinks() -> None:
     before, after = planned(**groups(diskGib=20, clone="full")), planned(**groups(clone="full"))
     problem = compare(before, after).refusals[0]
     assert str(problem) == (
-        "event.nodeGroups.compute.diskGib: 8 disks cannot shrink, and c01-n1 and 103 more has "
-        "20 GiB; write 20, or plan the guests in a new event"
+        "event.nodeGroups.compute.diskGib: 8 disks cannot shrink from 20 GiB "
+        "(c01-n1 and 103 more); write 20 or more"
     )
+
+
+def test_a_linked_clone_cannot_move_to_another_storage() -> None:
+    before = planned(site_stack(images={"debian-12": image(9000, "shared")}))
+    stores = {"shared": {"type": "nfs", "sizeGib": 1}, "other": {"type": "rbd", "sizeGib": 9000}}
+    moved = site_stack(storages=stores, images={"debian-12": image(9000, "other")})
+    problems = compare(before, planned(moved)).refusals
+    assert [problem.path for problem in problems] == [
+        "event.instructor.image", "event.nodeGroups.head.image", "event.nodeGroups.compute.image",
+    ]  # fmt: skip
+    assert "linked clones cannot move from storage shared" in str(problems[0])
+
+
+@pytest.mark.parametrize(
+    ("edit", "restart"),
+    [
+        (groups(cores=2), True),
+        (groups(exposed=True), True),
+        ({"participants": {"user": "guest"}}, True),
+        ({"title": "Another"}, False),
+        ({"overrides": {"c01": {"egress": []}}}, False),
+    ],
+)
+def test_a_restart_is_told_where_the_provider_restarts_guests(edit: Json, restart: bool) -> None:
+    changes = compare(planned(**groups()), planned(**{**groups(), **edit})).guests
+    assert {change.restarts for change in changes if change.cluster} == {restart}
+
+
+def test_a_longer_trunk_restarts_nobody() -> None:
+    before, after = planned(clusters={"count": 40}), planned(clusters={"count": 41})
+    change = next(c for c in compare(before, after).guests if c.name == "instructor")
+    assert change.details == ("net1 changed (trunk)", "documents")
+    assert not change.restarts
 
 
 def test_the_instructors_disk_is_refused_at_its_own_place() -> None:
