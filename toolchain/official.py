@@ -7,21 +7,22 @@ network does with it (refuse, unknown name, silence), and is not asked again for
 from __future__ import annotations
 
 import hashlib
-import http.client
 import os
 import platform
 import shutil
 import subprocess
-import tarfile
 import threading
 import time
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import lock, pins, places, progress
 from .problems import ToolchainError
+
+if TYPE_CHECKING:
+    import http.client
 
 RELEASES = "https://get.pulumi.com/releases/sdk"
 # What a Python program needs of the archive; the other language hosts stay away.
@@ -102,6 +103,9 @@ class Official:
             return bytes(answer.read(_CHUNK))
 
     def _open(self, name: str, timeout_s: float) -> http.client.HTTPResponse:
+        # Imported here: a run that finds everything in place must not pay 20 ms for it.
+        import urllib.request
+
         url = f"{self.releases}/{name}"
         if not url.startswith(("https://", "http://127.0.0.1:")):
             raise ValueError(f"{url} is neither https nor on this machine")
@@ -125,7 +129,7 @@ class Official:
             folder.mkdir(parents=True)
             try:
                 self._fetch(archive, folder)
-            except (OSError, tarfile.TarError) as problem:
+            except OSError as problem:
                 self.say(f"the engine cannot be downloaded ({problem})")
                 self.avoid()
                 return False
@@ -165,17 +169,23 @@ class Official:
         return digest.hexdigest()
 
     def _unpack(self, file: Path, folder: Path) -> None:
+        """Take the wanted files out of the archive, by exact name; OSError if it has not all."""
+        import tarfile  # as above
+
         fresh = folder / "bin"
         fresh.mkdir()
-        with tarfile.open(file) as archive:
-            for name in _WANTED:
-                member = next((one for one in archive if one.name == f"pulumi/{name}"), None)
-                content = archive.extractfile(member) if member else None
-                if content is None:
-                    raise tarfile.TarError(f"{file.name} has no file pulumi/{name}")
-                with content, (fresh / name).open("wb") as output:
-                    shutil.copyfileobj(content, output)
-                (fresh / name).chmod(0o755)
+        try:
+            with tarfile.open(file) as archive:
+                for name in _WANTED:
+                    member = next((one for one in archive if one.name == f"pulumi/{name}"), None)
+                    content = archive.extractfile(member) if member else None
+                    if content is None:
+                        raise OSError(f"{file.name} has no file pulumi/{name}")
+                    with content, (fresh / name).open("wb") as output:
+                        shutil.copyfileobj(content, output)
+                    (fresh / name).chmod(0o755)
+        except tarfile.TarError as problem:
+            raise OSError(f"{file.name}: {problem}") from problem
         final = self.cache.official_bin
         final.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(final, ignore_errors=True)
