@@ -1,4 +1,4 @@
-"""`python -m bench plan|engine|lab [--repeats N] [--quick] [--big]`.
+"""`python -m bench plan|engine|lab [--repeats N] [--quick]`, and once in a while `engine --big`.
 
 Results go to bench/results.json and bench/RESULTS.md; a failed measurement exits with 1 and
 changes neither.
@@ -18,6 +18,7 @@ from rich.console import Console
 from bench.machine import load, machine, versions
 from bench.processes import BenchError
 from bench.results import merge
+from bench.stacks import SHIPPED_CLUSTERS
 from bench.table import markdown, terminal
 
 FOLDER = Path(__file__).parent
@@ -39,11 +40,15 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("name", choices=("plan", "engine", "lab"), help="what to measure")
     parser.add_argument("--repeats", type=int, help=f"rounds of all arms (default {REPEATS})")
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_REPEATS} rounds, fewer sizes")
-    parser.add_argument("--big", action="store_true", help="engine: 250 clusters as well, once")
+    parser.add_argument("--big", action="store_true", help="engine: 250 clusters, once")
     parsed = parser.parse_args(arguments)
-    parsed.repeats = parsed.repeats or (QUICK_REPEATS if parsed.quick else REPEATS)
+    parsed.repeats = parsed.repeats or (
+        1 if parsed.big else QUICK_REPEATS if parsed.quick else REPEATS
+    )
     if parsed.repeats < 1:
         parser.error("--repeats: write 1 or more")
+    if parsed.big and parsed.name != "engine":
+        parser.error("--big: only the engine has it")
     return parsed
 
 
@@ -61,7 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         elif chosen.name == "engine":
             from bench import engine
 
-            found, used = engine.bench(chosen.repeats, big=chosen.big, say=say)
+            clusters = engine.BIG_CLUSTERS if chosen.big else SHIPPED_CLUSTERS
+            found, used = engine.bench(chosen.repeats, clusters=clusters, say=say)
         else:
             from bench import lab
 
@@ -71,11 +77,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     context["versions"] = versions() | used
     context["machine"] |= {"loadAfter": load()}
-    document = merge(FOLDER / "results.json", chosen.name, found, context)
+    name = f"{chosen.name}-big" if chosen.big else chosen.name
+    document = merge(FOLDER / "results.json", name, found, context)
     (FOLDER / "RESULTS.md").write_text(markdown(document))
     console = Console()
     console = console if console.is_terminal else Console(width=PAGE_WIDTH)
-    console.print(terminal(chosen.name, document["benches"][chosen.name]))
+    console.print(terminal(name, document["benches"][name]))
     return 0
 
 

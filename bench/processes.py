@@ -136,7 +136,9 @@ class Watcher:
         while not self._done.wait(SAMPLE_S):
             for pid in below(self._pid):
                 if (seen := usage_of(pid)) is not None:
-                    self._seen[pid] = seen
+                    # A process that ends loses its memory before its CPU time: keep the peak.
+                    peak_mib = max(seen[2], self._seen.get(pid, seen)[2])
+                    self._seen[pid] = (*seen[:2], peak_mib)
 
 
 def below(pid: int) -> list[int]:

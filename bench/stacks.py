@@ -45,10 +45,18 @@ class Size:
         return math.ceil(self.clusters * HOSTS_PER_CLUSTER)
 
 
+LOCAL = re.compile(
+    r"^(?:encryptionsalt|secretsprovider|encryptedkey):.*\n"
+    r"|^  [\w-]+:(?:secret|apiToken):(?: .*)?\n(?:    .*\n)*",
+    re.MULTILINE,
+)
+"""What the command line adds to a stack file once the stack was used on this machine."""
+
+
 def shipped(name: str) -> str:
-    """The text of the stack file that comes with the checkout."""
+    """The text of the stack file that comes with the checkout, without what was added since."""
     try:
-        return (ROOT / "stacks" / f"Pulumi.{name}.yaml").read_text()
+        return LOCAL.sub("", (ROOT / "stacks" / f"Pulumi.{name}.yaml").read_text())
     except OSError as error:
         raise BenchError(f"stacks/Pulumi.{name}.yaml cannot be read: {error.strerror}") from None
 

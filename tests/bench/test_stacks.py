@@ -8,7 +8,7 @@ import pytest
 
 from bench.planning import SIZES
 from bench.processes import BenchError
-from bench.stacks import EVENT, ROOT, SITE, Size, replaced, shipped, write_stacks
+from bench.stacks import EVENT, LOCAL, ROOT, SITE, Size, replaced, shipped, write_stacks
 from event.read import read_stack
 from event.stack import EventStack
 from plan.plan import plan_event
@@ -30,6 +30,14 @@ def test_every_size_can_be_planned_on_its_site(clusters: int, tmp_path: Path) ->
     assert len(plan.guests) == size.guests == clusters * 5 + 1
     assert len(plan.hosts) == size.hosts
     assert plan.api.endpoint == "https://127.0.0.1:9"
+
+
+def test_secrets_of_an_earlier_use_are_left_out() -> None:
+    used = (
+        "# first line\nconfig:\n  practicum:event:\n    on: lab\n"
+        "  practicum:secret:\n    secure: v1:abc\nencryptionsalt: v1:def\n"
+    )
+    assert LOCAL.sub("", used) == "# first line\nconfig:\n  practicum:event:\n    on: lab\n"
 
 
 def test_a_change_that_hits_nothing_is_an_error() -> None:
