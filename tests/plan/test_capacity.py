@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from event.problems import PlanError
 from plan.records import EventPlan
@@ -87,9 +91,9 @@ def test_an_event_survives_the_loss_of_a_host_exactly_if_draining_any_one_fits(c
     assert any("does not survive" in w for w in plan.warnings) == bool(plan.totals.worst_loss)
 
 
-def fits(rows: list[Json]) -> bool:
+def fits(rows: list[Json], **shape: Any) -> bool:
     try:
-        planned(site_stack(rows))
+        planned(site_stack(rows), **shape)
     except CapacityError:
         return False
     return True
@@ -112,3 +116,41 @@ def test_totals_leave_drained_hosts_out_and_overcommit_in() -> None:
     assert plan.totals.hosts == 5
     assert plan.totals.cores.have == 750
     assert plan.totals.guests == 131
+
+
+@settings(max_examples=60, deadline=None, database=None)
+@given(
+    hosts=st.integers(2, 8),
+    nodes=st.integers(1, 6),
+    count=st.integers(1, 20),
+    spare=st.integers(0, 12),
+    instructor=st.booleans(),
+)
+def test_the_loss_of_a_host_is_judged_as_draining_it_would_turn_out(
+    hosts: int, nodes: int, count: int, spare: int, instructor: bool
+) -> None:
+    names = [f"pve{number:02d}" for number in range(1, hosts + 1)]
+    groups = {
+        "head": {"image": "debian-12", "cores": 2, "exposed": True},
+        "compute": {"image": "debian-12", "count": nodes - 1},
+    }
+    shape: Json = {
+        "clusters": {"count": count},
+        "nodeGroups": groups,
+        "instructor": {"image": "debian-12"} if instructor else None,
+    }
+    needed = max(
+        load.cores.need for load in planned(site_stack([*map(host, names)]), **shape).hosts
+    )
+
+    def rows(lost: str) -> list[Json]:
+        return [host(name, cores=int(needed) + spare, drain=name == lost) for name in names]
+
+    plan = planned(site_stack(rows("")), **shape)
+    assert plan.totals.survives_loss_of_any_host == all(
+        fits(rows(lost), **shape) for lost in names if plan_has_guests(plan, lost)
+    )
+
+
+def plan_has_guests(plan: EventPlan, name: str) -> bool:
+    return any(load.guests for load in plan.hosts if load.name == name)
