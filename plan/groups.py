@@ -61,13 +61,17 @@ class GroupReader:
         self._scope = scope
 
     def base(self, event: Event) -> list[GroupSpec]:
-        """The groups that every cluster has, in the order in which they are written."""
+        """The groups that every cluster has, in the order of their first numbers.
+
+        The order in which they are written says nothing: the engine sorts the keys of objects.
+        """
         path: Path = ("event", "nodeGroups")
         every_field = frozenset(NodeGroup.model_fields)
         groups = [
             self._group(name, group, (*path, name), every_field)
             for name, group in event.node_groups.items()
         ]
+        groups.sort(key=lambda group: (group.first_number, group.name))
         if HEAD not in event.node_groups:
             self._scope.problem(
                 path, "there is no group named head", hint="write head: {image: …, exposed: true}"
@@ -76,12 +80,13 @@ class GroupReader:
         return groups
 
     def overridden(self, event: Event, override: ClusterOverride, path: Path) -> list[GroupSpec]:
-        """The groups of a cluster with an override: the event's in their order, then added ones.
+        """The groups of a cluster with an override: the event's in their order, then added ones
+        by first number.
 
         Only what the override itself says is checked: the event's groups have been already.
         """
         groups = []
-        for name in dict.fromkeys([*event.node_groups, *override.node_groups]):
+        for name in _in_order(event, override):
             base, own = event.node_groups.get(name), override.node_groups.get(name)
             fields = _given(own) if own else {}
             if base is None:
@@ -198,6 +203,17 @@ class GroupReader:
                     where, f"{group.span} of {group.name} collide with {other.span} of "
                     f"{other.name}", hint=free,
                 )  # fmt: skip
+
+
+def _in_order(event: Event, override: ClusterOverride) -> list[str]:
+    """Names of the groups of a cluster: the event's by first number, then the added ones."""
+
+    def rank(name: str) -> tuple[bool, int, str]:
+        group = event.node_groups.get(name) or override.node_groups[name]
+        number = group.first_number or KNOWN_FIRST_NUMBERS.get(name, 0)
+        return (name not in event.node_groups, number, name)
+
+    return sorted({*event.node_groups, *override.node_groups}, key=rank)
 
 
 def _given(override: NodeGroupOverride) -> dict[str, object]:

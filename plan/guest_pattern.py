@@ -19,6 +19,8 @@ from plan.guests import INSTRUCTOR
 
 _CLUSTER_NODE = re.compile(r"([a-z](?:[a-z0-9-]*[a-z-])?)([0-9]{2,4})-([a-z][a-z0-9-]*)")
 _STEM = re.compile(r"([a-z][a-z0-9-]*?)([1-9][0-9]*)")
+_LAST_START = (1 << addressing.BITS) - (1 << 16)
+
 _PREFIXES = (24, 25, *range(23, 15, -1))  # lengths of a cluster's subnet, the usual one first
 
 
@@ -221,7 +223,8 @@ def _first_exposed(named: Sequence[_Named], problems: list[Problem]) -> IPv4Addr
     if not firsts:
         return None
     _alike(heads, firsts, "has an exposed address that does not follow like", problems)
-    return IPv4Address(firsts[0]) if firsts[0] is not None else None
+    # Out of IPv4's bounds only if the lines are nonsense; the event's own checks tell then.
+    return IPv4Address(min(max(firsts[0], 0), _LAST_START)) if firsts[0] is not None else None
 
 
 def _first_vmid(nodes: Sequence[PatternNode]) -> int | None:

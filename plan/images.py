@@ -45,7 +45,7 @@ def image_specs(site: Site, hosts: Sequence[HostSpec]) -> Mapping[str, ImageSpec
     """The images of a site, by name."""
     return {
         name: _image_spec(name, image, site.storages[image.storage], hosts)
-        for name, image in site.images.items()
+        for name, image in sorted(site.images.items())
     }
 
 

@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from event.messages import translate
 from event.model import Event
 from event.names import cluster_name
 from event.problems import PlanError, Problem, known_names
+from event.source import Section
 from event.stack import EventStack, SiteStack
 from plan.groups import KNOWN_FIRST_NUMBERS
 from plan.guest_lines import GuestLine, read_lines
@@ -56,6 +58,7 @@ def import_two_files(
     _check_site(lines, site)
     pattern = find_pattern(lines)
     event = _event(pattern, site, title)
+    _checked(event)
     decided = _pinned(event, pattern, lines, site, stack)
     plan = _plan(decided, site, stack)
     return Imported(text=_stack_text(decided), plan=plan, warnings=_not_kept(lines, plan))
@@ -265,10 +268,19 @@ def _plan(event: Json, site: SiteStack, stack: str) -> EventPlan:
             name=stack,
             path=Path(f"Pulumi.{stack}.yaml"),
             locate=lambda _: None,
-            event=Event.model_validate(event),
+            event=_checked(event),
             site=site,
         )
     )
+
+
+def _checked(event: Json) -> Event:
+    """The event, if a stack file may say such a thing. Raises `PlanError` if not."""
+    try:
+        return Event.model_validate(event)
+    except ValueError as error:  # what the models raise is one
+        section = Section(name="event", data=event, file="")
+        raise PlanError(translate(error, Event, section)) from None  # type: ignore[arg-type]
 
 
 def _not_kept(lines: Sequence[GuestLine], plan: EventPlan) -> tuple[str, ...]:

@@ -142,7 +142,7 @@ def _backups(stack: str, site: Site) -> tuple[BackupJob, ...]:
             mode=job.mode,
             comment=mark(stack, name),
         )
-        for name, job in site.backups.items()
+        for name, job in sorted(site.backups.items())
     )
 
 

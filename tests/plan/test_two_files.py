@@ -212,6 +212,28 @@ def test_two_files_as_people_wrote_them_become_an_event() -> None:
     assert imported.plan.clusters[1].guests[0].host == "pve02"
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("/101/", "/1/", 'event.network.vlans: "0-2" has 0, but VLANs are 2 to 4094'),
+        ("c0", "c999", "event.clusters.count: 9992 is not allowed; write a whole number from 0"),
+    ],
+)
+def test_what_no_stack_file_may_say_is_refused_like_in_one(
+    old: str, new: str, message: str
+) -> None:
+    clusters = CLUSTERS.replace(old, new).replace("/102/", "/2/" if new == "/1/" else "/102/")
+    deployment = DEPLOYMENT.replace(old, new)
+    if new == "c999":
+        addresses = (("10.0.1.", "10.39.7."), ("10.0.2.", "10.39.8."))
+        for text, other in addresses:
+            clusters = clusters.replace(text, other)
+        clusters = clusters.replace("/101/", "/3101/").replace("/102/", "/3102/")
+    with pytest.raises(PlanError) as caught:
+        brought_in(clusters, deployment)
+    assert message in str(caught.value)
+
+
 def test_two_files_without_a_guest_are_refused() -> None:
     with pytest.raises(PlanError, match="there is no guest of a cluster"):
         brought_in("# nothing\n", "pve01\n")
