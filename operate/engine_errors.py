@@ -47,6 +47,13 @@ def explain(text: str, stack: str) -> str:
     return _NOISE.sub("", text).strip() or f"{stack}: the engine failed without a word"
 
 
+def last_words(log: str) -> str:
+    """Why the engine gave up, from its own output: from the first error on, else the last lines."""
+    lines = [line for line in log.splitlines() if line.strip()]
+    first = next((n for n, line in enumerate(lines) if line.startswith("error:")), len(lines) - 3)
+    return "\n".join(lines[max(first, 0) :][:20])
+
+
 def provider_text(text: str) -> str:
     """The heart of a resource's error: without the engine's and Terraform's wrapping."""
     text = re.sub(r"^error: ", "", text.strip())

@@ -8,7 +8,7 @@ from typing import Any
 
 from event.problems import RunError
 from operate.engine import Finished
-from operate.engine_errors import explain
+from operate.engine_errors import explain, last_words
 from operate.event_log import Event, Summary
 from operate.progress import Tally
 from operate.session import Session
@@ -103,7 +103,11 @@ def engine_run(
         and not (tally.failed or tally.general_errors)
     ):
         # The engine gave up before its first event: its last words are in the log only.
-        tally.general_errors.append(explain(finished.log.read_text(), session.stack.name))
+        tally.general_errors.append(
+            f"the engine was killed (signal {-finished.code})"
+            if finished.code < 0
+            else explain(last_words(finished.log.read_text()), session.stack.name)
+        )
     return Outcome(
         session=session,
         verb=verb,
