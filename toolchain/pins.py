@@ -20,10 +20,10 @@ LANGUAGE_HOST_VERSION = "3.79.0"
 PROXMOXVE_VERSION = "8.6.0"
 COMMAND_VERSION = "1.2.1"
 
-# 3.200: the first line with every resource option that the Python SDK in requirements.txt
-# sends (deletion together with another resource, replacement triggers, hooks). Older
-# engines refuse or ignore them. 4 would be another protocol.
-OLDEST_ENGINE = versions.Version(3, 200, 0, True)
+# 3.215: the oldest engine looked at whose protocol has every resource option of the Python SDK
+# in requirements.txt (3.200 lacks replacement triggers and replacement together with another
+# resource; the SDK then raises in the middle of a run). 4 would be another protocol.
+OLDEST_ENGINE = versions.Version(3, 215, 0, True)
 FIRST_UNKNOWN_ENGINE = versions.Version(4, 0, 0, False)
 
 SOURCES = Path(__file__).resolve().parent

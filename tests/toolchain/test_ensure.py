@@ -72,7 +72,7 @@ def test_the_download_comes_second(
     found = ready()
     assert (found.source, found.bin) == ("download", str(machine.cache.official_bin))
     assert found.version == pins.ENGINE_VERSION
-    assert "is 3.100.0, older than 3.200.0; trying Pulumi's own download" in machine.lines[0]
+    assert "is 3.100.0, older than 3.215.0; trying Pulumi's own download" in machine.lines[0]
     assert calls() == []
 
 

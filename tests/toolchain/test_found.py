@@ -26,7 +26,7 @@ def test_without_an_engine_the_verdict_says_so(machine: Machine) -> None:
 @pytest.mark.parametrize(
     ("version", "reason"),
     [
-        ("v3.199.9", "is 3.199.9, older than 3.200.0"),
+        ("v3.214.9", "is 3.214.9, older than 3.215.0"),
         ("v4.0.0", "newer than this program knows"),
         ("what?", "does not tell its version"),
     ],
