@@ -38,7 +38,16 @@ def _section(name: str, data: Any, source: Source) -> Section:
         return section  # the engine took a doubtful word in its own way
     if section is None or not same(section.data, data):
         return Section(name=name, data=data, file=source.file)
-    return replace(section, data=data)
+    return replace(section, data=_filled(section.data, data))
+
+
+def _filled(written: Any, decoded: Any) -> Any:
+    """What is written, in its own order, with the decoded values: the engine sorts keys."""
+    if isinstance(written, dict) and isinstance(decoded, dict):
+        return {key: _filled(value, decoded[key]) for key, value in written.items()}
+    if isinstance(written, list) and isinstance(decoded, list):
+        return [_filled(*pair) for pair in zip(written, decoded, strict=True)]
+    return decoded
 
 
 def same(written: Any, decoded: Any) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
-from urllib.parse import urlsplit
 
 from event.model import Image, Site
 from event.stack import SiteStack
@@ -113,7 +112,8 @@ def _downloads(
 
 
 def _file_name(name: str, url: str, sha256: str) -> str:
-    ending = PurePosixPath(urlsplit(url).path).suffix.lower()
+    path = url.partition("#")[0].partition("?")[0]
+    ending = PurePosixPath(path).suffix.lower()
     kept = ending if ending in IMPORT_ENDINGS else DEFAULT_ENDING
     return f"{name}-{sha256[:_DIGEST_LENGTH]}{kept}"
 

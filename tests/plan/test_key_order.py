@@ -25,7 +25,8 @@ def digest(name: str, config: dict[str, Any] | None) -> str:
 
 def decoded(name: str, *, turned: bool, title: str | None = None) -> dict[str, Any]:
     """A stack's configuration as an engine could decode it, keys forwards or backwards."""
-    text = (STACKS / f"Pulumi.{name}.yaml").read_text()
+    # "on" is a boolean to PyYAML and a text to the engine.
+    text = (STACKS / f"Pulumi.{name}.yaml").read_text().replace(" on: ", ' "on": ')
     config = json.loads(json.dumps(yaml.safe_load(text)["config"], sort_keys=True))
     if title is not None:
         for section in config.values():
