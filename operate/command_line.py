@@ -265,7 +265,7 @@ def run(arguments: list[str] | None = None) -> int:
     What is not foreseen keeps its traceback.
     """
     try:
-        code = app(args=arguments, standalone_mode=False)
+        code = app(args=arguments, prog_name="practicum", standalone_mode=False)
     except PracticumError as error:
         return _told(error)
     except typer.Abort:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterator
 
-from event.problems import PracticumError, RunError
+from event.problems import RunError
 from event.stack import EventStack, SiteStack, Stack
+from operate.beside import deployed_events
 from operate.deployed import Deployed, deployed
-from operate.engine import Engine, StackRef
 from operate.places import Places
 from operate.preflight import few, look
 from operate.progress import Tally, Telling
 from operate.recovery import carry_out, plan_repair
 from operate.run import engine_run
 from operate.session import Session
-from operate.stacks import load
 from operate.summary import end_lines
 from operate.up import Wishes, parallel, start
 from plan.plan import plan_event, plan_site
@@ -66,39 +63,9 @@ def _ask(session: Session, state: Deployed, wishes: Wishes) -> None:
 
 def _stop_if_used(session: Session, site: SiteStack) -> None:
     """Raise `RunError` with the events that are deployed on the site."""
-    used = sorted(events_on(session, site))
+    used = sorted(event.name for event in deployed_events(session, site))
     if used:
         raise RunError(
             f"{site.name}: events are deployed on it: {few(used)}; first type: "
             f"./practicum destroy {used[0]}"
         )
-
-
-def events_on(session: Session, site: SiteStack) -> Iterator[str]:
-    """Names of the deployed events of a site, among the stacks of the engine's backend."""
-    listed = json.loads(session.engine.told("stack", "ls", "--json"))
-    for row in listed:
-        name = str(row["name"]).rpartition("/")[2]
-        if name == site.name:
-            continue
-        path = session.places.stacks / f"Pulumi.{name}.yaml"
-        engine = Engine(
-            session.engine.pulumi,
-            session.places,
-            StackRef(name=name, path=path, config_file=None),
-            session.engine.variables,
-        )
-        state = deployed(engine)
-        if state is not None and state.guests and _site_name(state, name, session) == site.name:
-            yield name
-
-
-def _site_name(state: Deployed, name: str, session: Session) -> str | None:
-    """The site of a deployed event: from its outputs, or its file if the first run broke off."""
-    if state.outputs.get("site"):
-        return str(state.outputs["site"])
-    try:
-        stack = load(name, session.places)
-    except PracticumError:
-        return None
-    return stack.site.name if isinstance(stack, EventStack) else None

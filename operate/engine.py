@@ -40,6 +40,11 @@ class StackRef:
     path: Path
     config_file: Path | None
 
+    @property
+    def typed(self) -> str:
+        """What a person types for it: its name, or the path of a file outside stacks/."""
+        return self.name if self.config_file is None else str(self.config_file)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from event.problems import RunError
+from event.problems import PracticumError, RunError
 from event.stack import Stack
 from operate import access as logins
 from operate.engine_parts import ensure_engine
@@ -48,7 +48,7 @@ def _variables(stack: Stack, places: Places) -> dict[str, str]:
 def pulumi(arguments: Sequence[str]) -> NoReturn:
     """Become pulumi, with practicum's variables, in the checkout."""
     places = Places.of(os.environ).make()
-    stack = load(_named_stack(arguments) or DEFAULT_EVENT, places)
+    stack = _stack_for(_named_stack(arguments), places)
     variables = {**os.environ, **_variables(stack, places)}
     token_file = lab_token_file(site_of(stack), places)
     if token_file is not None and token_file.is_file():
@@ -56,6 +56,16 @@ def pulumi(arguments: Sequence[str]) -> NoReturn:
     os.chdir(places.root)
     command = ["pulumi", *arguments]
     os.execvpe("pulumi", command, variables)  # noqa: S606 - the person's own arguments
+
+
+def _stack_for(name: str | None, places: Places) -> Stack:
+    """The stack that is named, if there is a file for it; else the default."""
+    if name is not None:
+        try:
+            return load(name, places)
+        except PracticumError:
+            pass
+    return load(DEFAULT_EVENT, places)
 
 
 def _named_stack(arguments: Sequence[str]) -> str | None:

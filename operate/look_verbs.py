@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from event.stack import EventStack, Stack
 from operate.deployed import deployed
 from operate.deployed_plan import plan_before
 from operate.engine_errors import explain
 from operate.places import Places
 from operate.preflight import Findings, few, look
-from operate.progress import VERBS, Tally, Telling
+from operate.progress import Tally, Telling
 from operate.recovery import carry_out, plan_repair
 from operate.run import Outcome, engine_run
 from operate.session import open_session
@@ -61,7 +59,7 @@ def _preview_lines(outcome: Outcome) -> list[str]:
         if names:
             lines.append(f"  to {_INFINITIVES[operation]}: {few(sorted(names))}")
     if parts:
-        lines.append(f"to do it, type: ./practicum up {stack}")
+        lines.append(f"to do it, type: ./practicum up {outcome.session.typed}")
     return lines
 
 
@@ -120,11 +118,5 @@ def _drift_lines(outcome: Outcome) -> list[str]:
         lines.append(f"  {name}: {', '.join(tally.drift[name])}")
     if len(tally.drift) > SHOWN_DRIFT:
         lines.append(f"  … and {len(tally.drift) - SHOWN_DRIFT} more")
-    lines.append(f"to put it right, type: ./practicum up {stack}")
+    lines.append(f"to put it right, type: ./practicum up {outcome.session.typed}")
     return lines
-
-
-def counts(changed: dict[str, str]) -> str:
-    """`3 made, 1 changed`."""
-    found = Counter(VERBS.get(each, each) for each in changed.values())
-    return ", ".join(f"{number} {word}" for word, number in found.items())

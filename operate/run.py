@@ -39,7 +39,7 @@ class Outcome:
         """What to type to go on; empty after a run that went well."""
         if self.ok:
             return ""
-        return f"./practicum {self.verb} {self.session.stack.name}"
+        return f"./practicum {self.verb} {self.session.typed}"
 
     def record(self) -> dict[str, Any]:
         """For programs: the fields of the JSON event `summary`."""

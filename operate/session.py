@@ -36,6 +36,11 @@ class Session:
     telling: Telling = field(repr=False)
 
     @property
+    def typed(self) -> str:
+        """What a person types for the stack."""
+        return self.engine.stack.typed
+
+    @property
     def site(self) -> SiteStack:
         """The site that the stack is on, or is."""
         return site_of(self.stack)
@@ -92,7 +97,7 @@ class Session:
         """The stack's one secret, decrypted by the engine."""
         if not has_key(self.stack.path, SECRET):
             raise RunError(
-                f"{self.stack.name} has no secret yet; type: ./practicum up {self.stack.name}"
+                f"{self.stack.name} has no secret yet; type: ./practicum up {self.typed}"
             )
         return self.engine.told(
             "config", "get", SECRET, "--stack", self.stack.name, config=True
@@ -106,7 +111,7 @@ class Session:
         if alive:
             raise RunError(
                 f"{self.stack.name}: another run is in progress ({alive[0]}); wait for it, or if "
-                f"it is dead type: ./practicum unlock {self.stack.name} --force"
+                f"it is dead type: ./practicum unlock {self.typed} --force"
             )
         if held:
             self.telling.warn(f"the run before ({held[0]}) died; its lock is released")

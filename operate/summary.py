@@ -75,8 +75,11 @@ def end_lines(outcome: Outcome) -> list[str]:
     return text
 
 
-def access_lines(plan: EventPlan) -> list[str]:
-    """Where participants log in, and how to get the passwords; no secret."""
+def access_lines(plan: EventPlan, typed: str) -> list[str]:
+    """Where participants log in, and how to get the passwords; no secret.
+
+    `typed` is what a person types for the event.
+    """
     heads = [
         f"  {cluster.name}  {_address(cluster.guests[0].interfaces[0].address)}"
         for cluster in plan.clusters
@@ -87,8 +90,8 @@ def access_lines(plan: EventPlan) -> list[str]:
     return [
         f"heads (login {user}):" if heads else "no clusters",
         *heads,
-        f"passwords: ./practicum access {plan.stack}",
-        f"gone with: ./practicum destroy {plan.stack}",
+        f"passwords: ./practicum access {typed}",
+        f"gone with: ./practicum destroy {typed}",
     ]
 
 

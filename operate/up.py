@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from event.problems import RunError
 from event.stack import EventStack, SiteStack, Stack
 from operate import lab_process
+from operate.beside import stop_if_clashing
 from operate.deployed import Deployed, deployed
 from operate.deployed_plan import plan_before
 from operate.places import Places
@@ -102,6 +103,7 @@ def _check_event(session: Session, stack: EventStack, plan: EventPlan) -> Ready:
         comparison = compare(plan_before(state, plan), plan, locate=stack.locate)
         if comparison.refusals:
             raise Findings(problems=list(comparison.refusals)).error()
+    stop_if_clashing(session, plan)
     api = session.api()
     seen = look(api, session.site, sorted({guest.host for guest in plan.guests}))
     findings = check_event(stack, session.site, plan, seen, _known(state), api)
@@ -197,6 +199,6 @@ def _finish(outcome: Outcome, *, quiet: bool = False) -> None:
         return
     lines = end_lines(outcome)
     if outcome.ok and isinstance(session.stack, EventStack):
-        lines += access_lines(plan_event(session.stack))
+        lines += access_lines(plan_event(session.stack), session.typed)
     session.telling.summary(lines, outcome.record())
     outcome.stop_if_failed()

@@ -126,9 +126,7 @@ def test_a_venv_made_by_hand_that_satisfies_the_lock_is_accepted(
     assert (checkout / ".venv" / "practicum.lock").read_text().startswith("pytest==")
 
 
-def test_a_changed_lock_is_installed_again_before_anything_runs(
-    checkout: Path, path: Path
-) -> None:
+def test_a_changed_lock_is_installed_again_before_anything_runs(checkout: Path, path: Path) -> None:
     stamped_venv(checkout)
     real_python(path)
     (checkout / "requirements.txt").write_text("nobody-has-this==1 --hash=sha256:00\n")
