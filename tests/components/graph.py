@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pulumi
-from google.protobuf import json_format
+from google.protobuf import json_format  # type: ignore[import-untyped]
 from pulumi.runtime import mocks
 
 # The engine's own marker of a secret value inside a property (sdk/proto, "special signature").
@@ -32,7 +32,7 @@ class RecordingMonitor(mocks.MockMonitor):
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the protocol's name
         self.requests.append(request)
-        return super().RegisterResource(request)
+        return super().RegisterResource(request)  # type: ignore[no-untyped-call]
 
 
 def graph(
@@ -42,7 +42,7 @@ def graph(
     monitor = RecordingMonitor()
     mocks.set_mocks(EchoMocks(), project="practicum", stack=stack, preview=False, monitor=monitor)
     pulumi.runtime.set_all_config(config or {})
-    pulumi.runtime.test(build)()
+    pulumi.runtime.test(build)()  # type: ignore[no-untyped-call]
     found = [_record(each) for each in monitor.requests if each.type != "pulumi:pulumi:Stack"]
     return sorted(found, key=lambda each: (each["type"], each["name"]))
 
