@@ -47,11 +47,12 @@ def _left_over(
             used = moved.setdefault(guest.cluster, stay)
             number, seat = clusters[guest.cluster].number, guest.node.seat
             candidates = placement.relief.choice(number, seat, used, usable, taken_over)
+            if candidates:  # counted as in relief, where a full host has its turn too
+                taken_over[candidates[0]] += 1
         host = next((each for each in candidates if room.fits(guest.node, each)), None)
         if host is None:
             left += 1
             continue
         room.take(guest.node, host)
         used.append(host)
-        taken_over[host] += guest.cluster is not None
     return left

@@ -118,7 +118,7 @@ def test_totals_leave_drained_hosts_out_and_overcommit_in() -> None:
     assert plan.totals.guests == 131
 
 
-@settings(max_examples=60, deadline=None, database=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(
     hosts=st.integers(2, 8),
     nodes=st.integers(1, 6),

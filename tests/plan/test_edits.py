@@ -159,7 +159,7 @@ def test_another_title_of_a_cluster_changes_no_machine() -> None:
 
 
 @settings(
-    max_examples=60, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 @given(
     nodes=st.integers(1, 8),

@@ -16,7 +16,7 @@ from tests.plan.generated import event_stacks
 from tests.plan.test_golden_plans import SCHEMA
 
 CHECKED = settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
+    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
 )
 
 

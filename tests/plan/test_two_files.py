@@ -47,7 +47,7 @@ def test_an_imported_event_plans_the_same_two_files(
 
 
 @settings(
-    max_examples=60, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 @given(event_stacks())
 def test_any_event_with_a_cluster_survives_the_round_trip(stack: EventStack) -> None:
