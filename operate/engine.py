@@ -34,16 +34,22 @@ DEBUG_COMMANDS = "PULUMI_DEBUG_COMMANDS"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackRef:
-    """A stack by its name and file; `config_file` is set for a file outside stacks/."""
+    """A stack by its name and file.
+
+    `project` is the folder of the Pulumi.yaml that finds the file: the checkout, or a folder of
+    ours for a file outside stacks/. `config_file` is set for a file that is not Pulumi.NAME.yaml.
+    """
 
     name: str
     path: Path
+    project: Path
+    outside: bool
     config_file: Path | None
 
     @property
     def typed(self) -> str:
         """What a person types for it: its name, or the path of a file outside stacks/."""
-        return self.name if self.config_file is None else str(self.config_file)
+        return str(self.path) if self.outside else self.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +94,7 @@ class Engine:
             command += ["--config-file", str(self.stack.config_file)]
         done = subprocess.run(
             command,
-            cwd=self.places.root,
+            cwd=self.stack.project,
             env=self.variables,
             input=stdin,
             capture_output=True,
@@ -125,7 +131,7 @@ class Engine:
         with log.open("ab") as output, _Interrupts() as interrupts:
             process = subprocess.Popen(
                 command,
-                cwd=self.places.root,
+                cwd=self.stack.project,
                 env={**self.variables, DEBUG_COMMANDS: "true"},
                 stdin=subprocess.DEVNULL,
                 stdout=output,

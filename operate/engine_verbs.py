@@ -34,7 +34,7 @@ def env_lines(name: str) -> None:
 def _variables(stack: Stack, places: Places) -> dict[str, str]:
     """Variables for any stack of the checkout; only a file elsewhere has to be named by them."""
     site = site_of(stack)
-    outside = reference(stack, places).config_file is not None
+    outside = reference(stack, places).outside
     return engine_variables(
         places,
         ensure_engine(places),
@@ -53,7 +53,7 @@ def pulumi(arguments: Sequence[str]) -> NoReturn:
     token_file = lab_token_file(site_of(stack), places)
     if token_file is not None and token_file.is_file():
         variables[TOKEN] = token_file.read_text().strip()
-    os.chdir(places.root)
+    os.chdir(reference(stack, places).project)
     command = ["pulumi", *arguments]
     os.execvpe("pulumi", command, variables)  # noqa: S606 - the person's own arguments
 

@@ -76,12 +76,8 @@ class Session:
         return self.engine.variables.get(TOKEN, "")
 
     def make_stack(self) -> None:
-        """Make the stack in the engine's backend; a file elsewhere leaves nothing in stacks/."""
-        stray = self.places.stacks / f"Pulumi.{self.stack.name}.yaml"
-        was_there = stray.exists()
+        """Make the stack in the engine's backend."""
         self.engine.told("stack", "init", "--stack", self.stack.name, "--no-select")
-        if self.engine.stack.config_file is not None and not was_there:
-            stray.unlink(missing_ok=True)
 
     def make_secret(self) -> None:
         """Write the stack's one secret into its file, encrypted, unless it is there."""

@@ -54,7 +54,13 @@ def fake(tmp_path: Path) -> Path:
 
 
 def engine(fake: Path, places: Places, config_file: Path | None = None, **variables: str) -> Engine:
-    stack = StackRef(name="event", path=places.stacks / "x", config_file=config_file)
+    stack = StackRef(
+        name="event",
+        path=places.stacks / "x",
+        project=places.root,
+        outside=config_file is not None,
+        config_file=config_file,
+    )
     return Engine(fake, places.make(), stack, {**os.environ, **variables})
 
 
