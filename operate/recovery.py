@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote
 
 from event.problems import RunError
 from operate.api import Api, ApiError
@@ -166,7 +165,7 @@ _PLACES: dict[str, Callable[[Inputs], str]] = {
 
 
 def _part(inputs: Inputs, key: str) -> str:
-    return quote(str(inputs.get(key) or ""), safe="@!")
+    return str(inputs.get(key) or "")
 
 
 def _delete(leftover: Leftover, api: Api) -> None:
