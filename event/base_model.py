@@ -15,5 +15,6 @@ class Model(BaseModel):
         extra="forbid",
         strict=True,
         frozen=True,
+        defer_build=True,
         allow_inf_nan=False,
     )
