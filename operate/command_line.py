@@ -19,6 +19,8 @@ from event.problems import PracticumError
 
 typer.core.HAS_RICH = False  # importing rich for an error's frame costs more than planning an event
 
+INTERRUPTED = 130
+
 app = typer.Typer(
     name="practicum",
     help="Fleets of tutorial clusters on Proxmox VE, from one stack file.\n\n"
@@ -269,10 +271,7 @@ def run(arguments: list[str] | None = None) -> int:
     except PracticumError as error:
         return _told(error)
     except typer.Abort:
-        return 130
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+        code = INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
@@ -287,6 +286,8 @@ def run(arguments: list[str] | None = None) -> int:
             raise
         error.show()  # wrong usage, in typer's words
         return int(error.exit_code)
+    if code == INTERRUPTED:  # what typer makes of an interrupt
+        print("interrupted", file=sys.stderr)
     return code if isinstance(code, int) else 0
 
 
