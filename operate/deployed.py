@@ -61,6 +61,7 @@ class Deployed:
 
     guests: tuple[DeployedGuest, ...]
     security_groups: Mapping[str, Inputs]  # inputs by name
+    pools: frozenset[str]
     resources: int  # all of them, providers and components included
     pending: tuple[Pending, ...]
     outputs: Mapping[str, Any]
@@ -103,6 +104,11 @@ def read_export(export: dict[str, Any]) -> Deployed:
             if each["type"].startswith("proxmoxve:Cluster/") or "security" in each["type"].lower()
             if short_type(each["type"]) == "GroupLegacy" and each.get("inputs")
         },
+        pools=frozenset(
+            str(each["inputs"]["poolId"])
+            for each in resources
+            if short_type(each["type"]) == "PoolLegacy" and each.get("inputs")
+        ),
         resources=len(resources),
         pending=tuple(
             Pending(

@@ -54,12 +54,23 @@ def last_words(log: str) -> str:
     return "\n".join(lines[max(first, 0) :][:20])
 
 
+_WRAPPING = (
+    r"^error: |^\[ERROR\] ",
+    r"(sdk-v2|pf)/provider\w*\.go:\d+: ",
+    r"sdk\.helper_schema: ",
+    r"\b(creating|updating|deleting|refreshing|reading) urn:\S+: ?",
+    r"\d+ errors? occurred:\s*",
+    r"^\s*\* ",
+    r"All attempts fail: #1: ",
+    r": provider=\w+@[\d.]+",
+)
+
+
 def provider_text(text: str) -> str:
     """The heart of a resource's error: without the engine's and Terraform's wrapping."""
-    text = re.sub(r"^error: ", "", text.strip())
-    text = re.sub(r"(sdk-v2|pf)/provider\w*\.go:\d+: ", "", text)
-    text = re.sub(r"\b(creating|updating|deleting|refreshing|reading) urn:\S+: ?", "", text)
-    text = re.sub(r"\d+ errors? occurred:\s*", "", text)
-    text = re.sub(r"^\s*\* ", "", text, flags=re.MULTILINE)
+    text = text.strip()
+    for pattern in _WRAPPING:
+        text = re.sub(pattern, "", text, flags=re.MULTILINE)
+    text = re.sub(r"received an HTTP (\d+) response - Reason: ", r"HTTP \1 ", text)
     lines = dict.fromkeys(line.strip() for line in text.splitlines() if line.strip())
     return " ".join(lines)

@@ -62,7 +62,7 @@ def reset(name: str, *, yes: bool) -> None:
         if answer.strip().lower() not in ("y", "yes"):
             raise RunError("nothing was changed")
     lab_process.reset(site, places)
-    print(f"lab {site.name} is empty; events that were on it: ./practicum destroy EVENT --refresh")
+    print(f"lab {site.name} is empty; ./practicum up EVENT makes its events again")
 
 
 def log(name: str, *, lines: int, follow: bool) -> None:

@@ -25,6 +25,7 @@ from operate.event_log import QUIET_OPERATIONS, Event, Message, Step
 
 PLAIN_EVERY_S = 5.0
 SHOWN_NAMES = 4
+LONGEST_MESSAGE = 110
 HALVES = frozenset({"delete-replaced", "replace"})
 """Operations after which a replaced resource is not there yet."""
 ENDINGS = frozenset({"update failed", "preview failed", "refresh failed", "destroy failed"})
@@ -135,6 +136,11 @@ class Tally:
         return f"{shown}, … ({len(names)})" if len(names) > SHOWN_NAMES else shown
 
 
+def shortened(text: str) -> str:
+    """A message while the run goes on; all of it comes at the end."""
+    return text if len(text) <= LONGEST_MESSAGE else text[: LONGEST_MESSAGE - 1] + "…"
+
+
 class Telling(Protocol):
     """How a run is told."""
 
@@ -176,7 +182,7 @@ class PlainTelling:
         """A line when some seconds have passed, or when something failed."""
         for name in tally.failed.keys() - self._errors:
             self._errors.add(name)
-            self.line(f"  {name}: {tally.failed[name]}")
+            self.line(f"  {name}: {shortened(tally.failed[name])}")
         now = time.monotonic()
         if now - self._last >= PLAIN_EVERY_S and tally.running:
             self._last = now
@@ -226,7 +232,7 @@ class TerminalTelling(PlainTelling):
         """Move the bar."""
         for name in tally.failed.keys() - self._errors:
             self._errors.add(name)
-            self.line(f"  {name}: {tally.failed[name]}")
+            self.line(f"  {name}: {shortened(tally.failed[name])}")
         if self._bar is not None:
             done = tally.ready if tally.wanted is not None else None
             self._bar.update(self._task, completed=done, counted=tally.count, at_work=tally.at_work)

@@ -45,12 +45,13 @@ class Repair:
     leftovers: tuple[Leftover, ...] = ()
     notes: int = 0  # unfinished operations that the state has noted
     stale: tuple[str, ...] = ()  # URNs of resources that the state is wrong about
+    lost: bool = False  # the event's pool is gone: the state may be wrong about everything
     lines: tuple[str, ...] = field(default=())
 
     @property
     def needed(self) -> bool:
         """Whether there is anything to do."""
-        return bool(self.notes or self.stale)
+        return bool(self.notes or self.stale or self.lost)
 
 
 def begun_vmids(state: Deployed | None) -> frozenset[int]:
@@ -86,9 +87,16 @@ def plan_repair(state: Deployed | None, seen: Seen, stack: str, api: Api) -> Rep
     for word, guests in (("gone", gone), ("on another host", moved), ("half-changed", broken)):
         if guests:
             lines.append(f"{word} at the site: {few([guest.name for guest in guests])}")
+    lost = bool(state.pools - seen.pools)
+    if lost:
+        lines.append("the event's pool is gone at the site: everything of it is looked at again")
     stale = dict.fromkeys([*touched, *(guest.urn for guest in [*gone, *moved, *broken])])
     return Repair(
-        leftovers=leftovers, notes=len(state.pending), stale=tuple(stale), lines=tuple(lines)
+        leftovers=leftovers,
+        notes=len(state.pending),
+        stale=tuple(stale),
+        lost=lost,
+        lines=tuple(lines),
     )
 
 
@@ -102,9 +110,9 @@ def carry_out(session: Session, repair: Repair, state: Deployed, api: Api) -> No
         session.engine.told(
             "stack", "import", "--stack", session.stack.name, stdin=json.dumps(export)
         )
-    if repair.stale:
+    if repair.stale or repair.lost:
         options = ["--yes", "--skip-preview"]
-        for urn in repair.stale:
+        for urn in () if repair.lost else repair.stale:
             options += ["--target", urn]
         outcome = engine_run(session, "refresh", options, "reading what others changed", Tally())
         outcome.stop_if_failed()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 
 from operate.engine_errors import explain
 from operate.preflight import few
@@ -65,7 +65,7 @@ def end_lines(outcome: Outcome) -> list[str]:
     text = [f"{outcome.verb} {stack} {word}: {tally.count} done {took}; resources: {made}"]
     if outcome.undone:
         text.append(f"not done: {few(outcome.undone)}")
-    errors = [f"  {name}: {message}" for name, message in tally.failed.items()]
+    errors = [f"  {few(names)}: {message}" for message, names in _by_message(tally.failed).items()]
     errors += [f"  {explain(message, stack)}" for message in dict.fromkeys(tally.general_errors)]
     text += errors[:MOST_ERRORS]
     if len(errors) > MOST_ERRORS:
@@ -73,6 +73,14 @@ def end_lines(outcome: Outcome) -> list[str]:
     text.append(f"engine's log: {outcome.finished.log}")
     text.append(f"to go on, type: {outcome.next_command}")
     return text
+
+
+def _by_message(failed: dict[str, str]) -> dict[str, list[str]]:
+    """Names by what happened to them: one cause mostly fails many."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for name, message in sorted(failed.items()):
+        found[message].append(name)
+    return found
 
 
 def access_lines(plan: EventPlan, typed: str) -> list[str]:

@@ -38,6 +38,7 @@ class Seen:
     guests: dict[int, SeenGuest]
     storages: dict[tuple[str, str], str]  # (host, storage) -> status
     bridges: dict[str, frozenset[str]]  # host -> names of its interfaces
+    pools: frozenset[str]
 
     @property
     def shows_storages(self) -> bool:
@@ -67,6 +68,7 @@ def survey(api: Api, hosts: Iterable[str]) -> Seen:
             host: frozenset(str(each["iface"]) for each in networks[f"/nodes/{host}/network"])
             for host in online
         },
+        pools=frozenset(str(row["poolid"]) for row in api.get("/pools")),
     )
 
 

@@ -116,6 +116,7 @@ def healthy(answers: dict[str, Any]) -> None:
                 {"node": "pve01", "status": "online"},
                 {"node": "pve02", "status": "online"},
             ],
+            "/pools": [{"poolid": "practicum-event"}],
             "/nodes/pve01/network": bridge,
             "/nodes/pve02/network": bridge,
             "/cluster/resources": [

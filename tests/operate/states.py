@@ -27,6 +27,11 @@ def export(plan: EventPlan) -> dict[str, Any]:
             "outputs": {"site": plan.site, "planDigest": "0123456789abcdef"},
         },
         group(plan.security_group),
+        {
+            "urn": urn("proxmoxve:index/poolLegacy:PoolLegacy", plan.access.pool),
+            "type": "proxmoxve:index/poolLegacy:PoolLegacy",
+            "inputs": {"poolId": plan.access.pool},
+        },
     ]
     if plan.instructor:
         resources.append(guest(plan.instructor, f"{plan.instructor.name}-node"))

@@ -80,7 +80,7 @@ def test_a_site_that_is_ready_has_no_findings_and_is_only_read(
     findings = checked(places)
     assert (findings.problems, findings.site_lacks) == ([], [])
     assert {call.partition(" ")[0] for call in api_server.calls} == {"GET"}
-    assert len(api_server.calls) == 5
+    assert len(api_server.calls) == 6
 
 
 def test_nobody_answers(places: Places) -> None:

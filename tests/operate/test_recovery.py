@@ -220,6 +220,14 @@ def test_guests_that_are_gone_moved_or_half_changed_are_read_again(
     )
 
 
+def test_a_lost_pool_puts_everything_in_doubt(
+    state: dict[str, Any], api: Api, site_api: StandIn
+) -> None:
+    site_api.answers["/pools"] = []
+    repair = plan_repair(read_export(state), survey(api, ()), "event", api)
+    assert (repair.needed, repair.lost, repair.stale) == (True, True, ())
+
+
 def test_helpers_of_this_file_agree_with_the_states(places: Places) -> None:
     stack = load("event", places)
     assert isinstance(stack, EventStack)

@@ -104,11 +104,12 @@ def test_a_bad_end_says_what_is_not_done_why_and_what_to_type(places: Places) ->
     tally = Tally(wanted=frozenset({"c01-head", "c01-n1"}))
     tally.done.add("c01-head")
     tally.failed["c01-n1"] = "error cloning VM: no room"
+    tally.failed["c01-n2"] = "error cloning VM: no room"
     lines = end_lines(outcome(places, tally, code=255))
     assert lines[0] == "up event failed: 1 of 2 guests done in 4 s; resources: nothing to change"
     assert lines[1:] == [
         "not done: c01-n1",
-        "  c01-n1: error cloning VM: no room",
+        "  c01-n1, c01-n2: error cloning VM: no room",
         "engine's log: /logs/x.log",
         "to go on, type: ./practicum up event",
     ]
