@@ -64,6 +64,15 @@ class Engine(Protocol):
     async def destroy(self, guest: Guest) -> None:
         """Remove what is kept of a stopped guest."""
 
+    async def snapshot(self, guest: Guest, name: str, with_memory: bool, /) -> None:
+        """Keep the state of the disks under a name, and of the memory when that is asked for."""
+
+    async def drop_snapshot(self, guest: Guest, name: str) -> None:
+        """Forget a snapshot."""
+
+    async def roll_back(self, guest: Guest, name: str) -> None:
+        """Bring the disks of a stopped guest back; memory that was kept is used by `start`."""
+
     async def agent(self, guest: Guest, command: str, arguments: dict[str, Any], /) -> Any:
         """What the guest agent answers; None when no agent runs in the guest."""
 

@@ -55,6 +55,15 @@ class NoEngine:
     async def destroy(self, guest: Guest) -> None:
         """The row is all there is."""
 
+    async def snapshot(self, guest: Guest, name: str, with_memory: bool) -> None:
+        """The row is all there is."""
+
+    async def drop_snapshot(self, guest: Guest, name: str) -> None:
+        """The row is all there is."""
+
+    async def roll_back(self, guest: Guest, name: str) -> None:
+        """The row is all there is."""
+
     async def agent(self, _guest: Guest, _command: str, _arguments: dict[str, Any]) -> Any:
         """No agent runs in a guest that does not run."""
         return None

@@ -18,6 +18,7 @@ from lab.guests import (
     power,
     read,
     resize,
+    snapshots,
     update,
 )
 from lab.guests.read import resource_row
@@ -48,5 +49,6 @@ __all__ = [
     "read",
     "resize",
     "resource_row",
+    "snapshots",
     "update",
 ]

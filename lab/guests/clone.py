@@ -17,6 +17,7 @@ from lab.guests.rights import require_allocate, require_clone
 from lab.routes import handles
 from lab.storage import definitions, names
 from lab.storage.definitions import storage_config
+from lab.storage.features import has_feature
 from lab.storage.volumes import volumes
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 QEMU = "/nodes/{node}/qemu/{vmid}"
 # State of one guest that makes no sense in another.
 _NOT_COPIED = frozenset(
-    {"parent", "snaptime", "vmstate", "runningcpu", "runningmachine", "running-nets-host-mtu",
-     "template", "lock"}
+    {"parent", "snaptime", "snapstate", "vmstate", "runningcpu", "runningmachine",
+     "running-nets-host-mtu", "template", "lock"}
 )  # fmt: skip
 
 
@@ -77,19 +78,17 @@ def _check(call: Call, source: Guest) -> None:
     if storage is not None:
         _check_storage(lab, storage, source.node, target)
     source.check_lock()
-    if snapshot := params.get("snapname"):
-        raise failure(f"snapshot '{snapshot}' does not exist")
+    config = _cloned(call, source)
     full = _is_full(call, source)
     for name in ("storage", "format"):
         if name in params and not full:
             raise failure(f"parameter '{name}' not allowed for linked clones")
-    require_clone(call, source.config, storage)
-    if target is not None and not _on_shared_storage(source):
+    require_clone(call, config, storage)
+    if target is not None and not _on_shared_storage(source, config):
         raise failure(f"can't clone VM to node '{target}' (VM uses local storage)")
     if occupied_by(lab, params["newid"]):
         raise failure(f"unable to create VM {params['newid']}: config file already exists")
-    if not full:
-        _check_linkable(source)
+    _check_copied(call, source, config, full=full)
 
 
 def _check_storage(lab: Lab, storage: str, node: str, target: str | None) -> None:
@@ -102,28 +101,33 @@ def _check_storage(lab: Lab, storage: str, node: str, target: str | None) -> Non
             raise failure(f"can't clone to non-shared storage '{storage}'")
 
 
-def _on_shared_storage(guest: Guest) -> bool:
-    for _, drive in guest.drives():
+def _cloned(call: Call, source: Guest) -> dict[str, Any]:
+    """The configuration to copy: the present one, or that of a snapshot."""
+    name = call.params.get("snapname")
+    return source.snapshot(name) if name else source.config
+
+
+def _on_shared_storage(guest: Guest, config: dict[str, Any]) -> bool:
+    for _, drive in guest.drives(config):
         name = names.split_volume_id(drive["file"])
         if name and not definitions.is_shared(storage_config(guest.lab, name[0])):
             return False
     return True
 
 
-def _check_linkable(source: Guest) -> None:
-    for key, drive in source.drives():
-        cd = drives.is_cdrom(drive)
-        if not cd and key != "tpmstate0" and not _is_linkable(source.lab, drive["file"]):
-            text = f"Linked clone feature is not supported for '{drive['file']}' ({key})"
-            raise failure(text)
-
-
-def _is_linkable(lab: Lab, volid: str) -> bool:
-    name = names.split_volume_id(volid)
-    if name is None:
-        return False
-    config = storage_config(lab, name[0])
-    return config["type"] != "lvm" and names.parse_name(config["type"], name[1]).is_base
+def _check_copied(call: Call, source: Guest, config: dict[str, Any], *, full: bool) -> None:
+    """500 when a disk is on a storage that cannot copy, or link, what is asked for."""
+    name = call.params.get("snapname")
+    for key, drive in source.drives(config):
+        if drives.is_cdrom(drive, without_cloud_init=True):
+            continue
+        file = drive["file"]
+        copied = full or key == "tpmstate0" or drives.is_cloud_init(drive)
+        if full and key == "tpmstate0" and source.running and not name:
+            raise failure("cannot clone TPM state while VM is running")
+        if not has_feature(source.lab, file, "copy" if copied else "clone", snapshot=name):
+            kind, of = "Full" if copied else "Linked", " a snapshot of" if name else ""
+            raise failure(f"{kind} clone feature is not supported for{of} '{file}' ({key})")
 
 
 class _Clone:
@@ -133,6 +137,7 @@ class _Clone:
         self._call, self._source, self._log = call, source, log
         self._lab: Lab = call.lab
         self._full = _is_full(call, source)
+        self._config = _cloned(call, source)
         self._rows = volumes(call.lab)
         self._made: list[str] = []
         self._guest = Guest(lab=call.lab, vmid=vmid, node=source.node)
@@ -143,7 +148,7 @@ class _Clone:
         guest.config = self._options()
         lab.firewall_copy(self._source.vmid, guest.vmid)
         try:
-            for key, drive in self._source.drives():
+            for key, drive in self._source.drives(self._config):
                 if not drives.is_cdrom(drive, without_cloud_init=True):
                     guest.config[key] = self._drive(key, drive)
         except ApiError as error:
@@ -160,7 +165,7 @@ class _Clone:
             lab.pool_add(pool, guest.vmid)
 
     def _options(self) -> dict[str, Any]:
-        source, params = self._source.config, self._call.params
+        source, params = self._config, self._call.params
         config = {
             key: value
             for key, value in source.items()
@@ -194,6 +199,8 @@ class _Clone:
     def _volume(self, key: str, drive: Drive) -> dict[str, Any]:
         guest, params = self._guest, self._call.params
         origin = self._rows.require(drive["file"], self._source.node)
+        if name := params.get("snapname"):
+            origin = {**origin, **origin.get("snapshots", {}).get(name, {})}
         storage = params.get("storage") or origin["storage"]
         if drives.is_cloud_init(drive):
             return self._cloud_init(origin, storage)
@@ -235,6 +242,8 @@ async def make_template(call: Call) -> str:
 
 def _check_template(guest: Guest, only: str | None) -> None:
     guest.check_lock()
+    if guest.snapshots:
+        raise failure("unable to create template, because VM contains snapshots")
     if guest.template and only is None:
         raise failure("you can't convert a template to a template")
     if guest.running:

@@ -69,7 +69,8 @@ def _disks(guest: Guest) -> list[str]:
                 drive = drives.parse_drive(key, value)
                 if not drives.is_cdrom(drive, without_cloud_init=True):
                     found[drive["file"]] = None
-    return list(found)
+    memory = (snap.get("vmstate") for snap in guest.snapshots.values())
+    return [*found, *filter(None, memory)]
 
 
 def _free_volumes(guest: Guest, *, unreferenced: bool) -> None:

@@ -19,3 +19,23 @@ def pinned_machine(machine: Any, ostype: Any) -> str | None:
     if is_windows(ostype) and kind in ("", *_PINNED):
         values["type"] = _PINNED[kind or "pc"]
     return print_property_string("pve-qemu-machine-fmt", values) if values else None
+
+
+def running_machine(machine: Any) -> str:
+    """The machine type that a guest runs as: with a version, whatever its configuration says."""
+    kind = parse_property_string("pve-qemu-machine-fmt", str(machine)) if machine else {}
+    wanted = str(kind.get("type", "pc"))
+    return _PINNED.get(wanted, wanted)
+
+
+def running_cpu(cpu: Any) -> str:
+    """The processor that QEMU was given."""
+    values = parse_property_string("pve-qm-cpu", str(cpu)) if cpu else {}
+    model = values.get("cputype", "x86-64-v2-AES")
+    name, flags = _GENERIC.get(model, (model, ()))
+    return ",".join([name, "enforce", "+kvm_pv_eoi", "+kvm_pv_unhalt", *flags])
+
+
+# Models that are no processor but a set of instructions on top of QEMU's plain one.
+_V2 = ("+pni", "+popcnt", "+sse4.1", "+sse4.2", "+ssse3")
+_GENERIC = {"x86-64-v2": ("qemu64", _V2), "x86-64-v2-AES": ("qemu64", ("+aes", *_V2))}

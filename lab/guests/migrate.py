@@ -159,6 +159,11 @@ def _move_volumes(guest: Guest, target: str, storages: StorageMap, log: TaskLog)
     owned = list(guest.drives()) + [
         (key, {"file": value}) for key, value in guest.config.items() if drives.is_unused(key)
     ]
+    for snap in guest.snapshots.values():
+        seen = {drive["file"] for _, drive in owned}
+        owned += [(k, d) for k, d in guest.drives(snap) if d["file"] not in seen]
+        if memory := snap.get("vmstate"):
+            owned.append(("unused0", {"file": memory}))
     for key, drive in owned:
         row = rows.get(drive["file"], guest.node)
         if row is None or row["node"] is None:

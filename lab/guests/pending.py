@@ -70,7 +70,7 @@ def deallocate(guest: Guest, key: str, drive: Drive) -> None:
     if drives.is_cdrom(drive, without_cloud_init=True) or not is_owner(guest, volid):
         return
     users = [k for k, d in guest.drives() if k != key and d["file"] == volid]
-    if users:
+    if users or guest.in_snapshot(volid):
         raise failure(f"unable to delete '{volid}' - volume is still in use (snapshot?)")
     volumes(guest.lab).free(volid, guest.node)
 

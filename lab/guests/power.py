@@ -100,15 +100,16 @@ def _check_devices(guest: Guest, log: TaskLog) -> None:
             rows.require(file, guest.node)
     for key in sorted(filter(is_net, guest.config)):
         bridge = parse_net(guest.config[key]).get("bridge")
-        if bridge and not _bridge_exists(guest.lab, guest.node, bridge):
+        if bridge and not bridge_exists(guest.lab, guest.node, bridge):
             raise TaskError(f"bridge '{bridge}' does not exist")
 
 
-def _bridge_exists(lab: Lab, node: str, name: str) -> bool:
-    return any(
-        lab.store.get(kind, key) is not None
-        for kind, key in (("iface", f"{node}/{name}"), ("vnet", name))
-    )
+def bridge_exists(lab: Lab, node: str, name: str) -> bool:
+    """Whether a host has a bridge or virtual network: one that was applied, not just written."""
+    row = lab.store.get("iface", f"{node}/{name}")
+    if row is not None:
+        return row["applied"] is not None
+    return lab.store.get("vnet", name) is not None
 
 
 @handles("POST", f"{STATUS}/stop")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lab.call import Call
 from lab.engines import engine_of
-from lab.errors import failure
+from lab.errors import bad_parameters
 from lab.formats import parse_property_string
 from lab.guests import drives
 from lab.guests.clone import QEMU
@@ -30,11 +30,15 @@ Row = dict[str, Any]
 @handles("GET", f"{QEMU}/config")
 async def read_config(call: Call) -> Row:
     """The configuration with pending changes as if they were in force, or without (`current`)."""
+    name, current = call.params.get("snapshot"), call.params.get("current")
+    if name and current:
+        text = "cannot use 'snapshot' parameter with 'current'"
+        raise bad_parameters({"snapshot": text, "current": text})
     guest = load(call.lab, call.params["vmid"], call.params["node"])
-    if name := call.params.get("snapshot"):
-        raise failure(f"snapshot '{name}' does not exist")
+    if name:
+        return _masked(guest.snapshot(name)) | {"digest": guest.digest}
     config = dict(guest.config)
-    if not call.params.get("current"):
+    if not current:
         config |= guest.pending
         for key in guest.pending_delete:
             config.pop(key, None)

@@ -3,8 +3,9 @@
 Row of kind `qemu`, keyed by the VMID: `node`, `config` (numbers and texts as the API shows them),
 `pending` (values that wait), `pending_delete` (keys whose removal waits, with 1 when volumes are
 to be destroyed with them), `unsynced` (cloud-init values as the guest's drive still has them),
-`status` (`running` or `stopped`), `qmp` (`running` or `paused`), `since` (time of the start) and
-`pid`.
+`status` (`running` or `stopped`), `qmp` (`running` or `paused`), `since` (time of the start),
+`pid`, and `snapshots`: configurations by name, each with `snaptime`, `parent`, `description`,
+`vmstate` (the volume with the memory) and, while one is made or removed, `snapstate`.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class Guest:
     pending: Config = field(default_factory=dict)
     pending_delete: dict[str, int] = field(default_factory=dict)
     unsynced: Config = field(default_factory=dict)
+    snapshots: dict[str, Config] = field(default_factory=dict)
     status: str = "stopped"
     qmp: str = "stopped"
     since: float = 0
@@ -57,7 +59,9 @@ class Guest:
     @property
     def digest(self) -> str:
         """A fingerprint of the configuration and what is pending, as a configuration file has."""
-        content = (self.config, self.pending, self.pending_delete, self.unsynced)
+        content = (
+            self.config, self.pending, self.pending_delete, self.unsynced, self.snapshots
+        )  # fmt: skip
         return hashlib.sha1(
             orjson.dumps(content, option=orjson.OPT_SORT_KEYS), usedforsecurity=False
         ).hexdigest()
@@ -70,6 +74,7 @@ class Guest:
             "pending": dict(self.pending),
             "pending_delete": dict(self.pending_delete),
             "unsynced": dict(self.unsynced),
+            "snapshots": {name: dict(config) for name, config in self.snapshots.items()},
             "status": self.status,
             "qmp": self.qmp,
             "since": self.since,
@@ -123,10 +128,31 @@ class Guest:
         if self.config.get("protection"):
             raise failure(f"{text} - protection mode enabled")
 
-    def drives(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """The attached drives, parsed, sorted by key."""
-        for key in sorted(filter(is_drive, self.config)):
-            yield key, parse_drive(key, self.config[key])
+    def drives(self, config: Config | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The attached drives, or those of another configuration, parsed, sorted by key."""
+        config = self.config if config is None else config
+        for key in sorted(filter(is_drive, config)):
+            yield key, parse_drive(key, config[key])
+
+    def disks(self, config: Config) -> list[tuple[str, str]]:
+        """Key and volume of the disks of a configuration of the guest; CD drives are none."""
+        found = self.drives(config)
+        return [(key, drive["file"]) for key, drive in found if drive.get("media") != "cdrom"]
+
+    def in_snapshot(self, volid: str) -> bool:
+        """Whether a volume belongs to a snapshot of the guest."""
+        return any(
+            drive["file"] == volid
+            for config in self.snapshots.values()
+            for _, drive in self.drives(config)
+        )
+
+    def snapshot(self, name: str) -> Config:
+        """The configuration in a snapshot; 500 when there is none of that name."""
+        found = self.snapshots.get(name)
+        if found is None:
+            raise failure(f"snapshot '{name}' does not exist")
+        return found
 
 
 def from_row(lab: Lab, vmid: int | str, row: dict[str, Any]) -> Guest:
@@ -139,6 +165,7 @@ def from_row(lab: Lab, vmid: int | str, row: dict[str, Any]) -> Guest:
         pending=dict(row["pending"]),
         pending_delete=dict(row["pending_delete"]),
         unsynced=dict(row["unsynced"]),
+        snapshots={name: dict(config) for name, config in row.get("snapshots", {}).items()},
         status=row["status"],
         qmp=row["qmp"],
         since=row["since"],

@@ -114,6 +114,8 @@ async def _move(call: Call, storage: str) -> str:
             if guest.template:
                 new = rows.make_base(new)
             _attach_moved(guest, key, drive, new)
+            if guest.in_snapshot(old["volid"]):
+                log("moving disk with snapshots, snapshots will not be moved!")
             if params.get("delete"):
                 rows.free(old["volid"], node)
             else:
@@ -147,6 +149,8 @@ def _check_move(call: Call, guest: Guest) -> Drive:
     config = storage_config(lab, storage, guest.node)
     if "images" not in definitions.contents(config):
         raise bad_parameter("storage", f"storage '{storage}' does not support vm images")
+    if call.params.get("delete") and guest.in_snapshot(drive["file"]):
+        raise failure("you can't move a disk with snapshots and delete the source")
     return drive
 
 
@@ -197,6 +201,8 @@ def _check_give(
         raise failure("CD drive contents can't be moved to another VM")
     if names.split_volume_id(drive["file"]) is None:
         raise failure(f"Volume '{drive['file']}' not managed by PVE")
+    if giver.in_snapshot(drive["file"]):
+        raise failure("Can't move disk used by a snapshot to another VM")
     if giver.running and not drives.is_unused(key):
         text = "Cannot move disk to another VM while the source VM is running - detach first"
         raise failure(text)

@@ -4,7 +4,7 @@ A row (kind `volume`) holds `volid`, `storage`, `node` (None on a shared storage
 `format`, `size` and `used` in bytes, `vmid`, `base` (volume id it is a linked clone of), `ctime`,
 `filled` (whether there is anything on it, such as an imported image) and `origin`, the image it
 was made from. A file that was really uploaded or downloaded has `file`, its path below the state
-folder.
+folder. `snapshots` maps the names of a disk's snapshots, oldest first, to what it was then.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Any
 from lab.errors import failure
 from lab.storage import definitions, names
 from lab.storage.definitions import storage_config
+from lab.storage.features import newest_only
 
 if TYPE_CHECKING:
     from lab.app import Lab
 
 Row = dict[str, Any]
 MAX_DISKS = 16_384
+_STATE = ("size", "used", "filled", "origin")
 _NUMBER = re.compile(r"(?:vm|base|subvol|basevol)-\d+-disk-(\d+)(?:\.\w+)?")
 
 
@@ -238,6 +240,31 @@ class Volumes:
             return row
         self._forget(row)
         return self.put({**row, "node": node})
+
+    def snapshot(self, row: Row, name: str) -> Row:
+        """Remember the present state of a disk under a name."""
+        state = {key: row[key] for key in _STATE}
+        return self.update(row, snapshots={**row.get("snapshots", {}), name: state})
+
+    def roll_back(self, row: Row, name: str) -> Row:
+        """Bring a disk back to a snapshot; 500 when that is not possible."""
+        self.check_roll_back(row, name)
+        return self.update(row, **row["snapshots"][name])
+
+    def check_roll_back(self, row: Row, name: str) -> None:
+        """500 when a disk has no such snapshot, or one that its storage cannot go back to."""
+        kept = list(row.get("snapshots", {}))
+        if name not in kept:
+            raise failure(f"can't rollback, snapshot '{name}' does not exist on '{row['volid']}'")
+        kind = storage_config(self._lab, row["storage"])["type"]
+        if newest_only(kind) and kept[-1] != name:
+            text = f"can't rollback, '{name}' is not most recent snapshot on '{row['volid']}'"
+            raise failure(text)
+
+    def drop_snapshot(self, row: Row, name: str) -> Row:
+        """Forget a snapshot of a disk; an absent one is no error."""
+        kept = {n: state for n, state in row.get("snapshots", {}).items() if n != name}
+        return self.update(row, snapshots=kept)
 
     def listed(self, storage: str, node: str, *, content: str | None = None) -> list[Row]:
         """The volumes of a storage as seen from a host."""

@@ -23,7 +23,7 @@ ABSENT = {
     "ha-resources": "HA",
     "ha-rules": "HA",
     "lxc": "containers",
-    "parameters-unknown-missing": "HA, SDN, containers, snapshots",
+    "parameters-unknown-missing": "HA, SDN, containers",
     "permissions-narrow-token": "HA and SDN",
     "replication": "replication",
     "sdn-apply": "SDN",
@@ -32,8 +32,6 @@ ABSENT = {
     "sdn-zones": "SDN",
     "type-boolean": "SDN",
     "type-node": "HA and SDN",
-    "vm-protection-lock": "snapshots",
-    "vm-snapshots": "snapshots",
 }
 SEED: dict[str, Any] = {
     "cluster": "lab",

@@ -1,0 +1,255 @@
+"""Snapshots of virtual machines: list, take, read, describe, roll back, remove; features."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from lab import snapshots
+from lab.call import Call
+from lab.engines import engine_of
+from lab.errors import failure
+from lab.formats import parse_property_string
+from lab.guests import drives, nets
+from lab.guests.clone import QEMU
+from lab.guests.machines import running_cpu, running_machine
+from lab.guests.options import PASSWORD_SHOWN
+from lab.guests.power import start_guest, start_task, stop_guest
+from lab.guests.record import Guest, load
+from lab.guests.rights import require
+from lab.guests.update import memory_mib
+from lab.routes import handles
+from lab.storage import definitions, names
+from lab.storage.definitions import storage_config
+from lab.storage.features import has_feature
+from lab.storage.volumes import volumes
+
+if TYPE_CHECKING:
+    from lab.tasks import TaskLog
+
+SNAPSHOTS = f"{QEMU}/snapshot"
+SNAPSHOT = f"{SNAPSHOTS}/{{snapname}}"
+MIB = 1024 * 1024
+_DRIVER_STATE_MIB = 500  # Proxmox VE's guess for what is not memory
+_RUNNING = ("runningmachine", "runningcpu", "running-nets-host-mtu")
+_DEFAULT_MTU = 1500
+_RESERVED = ("current", "pending")
+
+
+class _OfGuest(snapshots.Snapshots):
+    """Snapshots of a virtual machine, which may hold its memory."""
+
+    def __init__(self, call: Call, log: TaskLog) -> None:
+        lab, vmid, node = call.lab, int(call.params["vmid"]), call.params["node"]
+        super().__init__(lambda: load(lab, vmid, node), log)
+        self._engine = engine_of(lab)
+
+    def check_state(self, machine: snapshots.Machine, *, with_memory: bool) -> None:
+        check_blockers(machine.config, with_memory=with_memory)
+
+    def save_memory(self, machine: snapshots.Machine, snap: snapshots.Config, name: str) -> None:
+        config = machine.config
+        row = allocate_state(machine, state_storage(machine), f"state-{name}")
+        snap["vmstate"] = row["volid"]
+        snap["runningmachine"] = running_machine(config.get("machine"))
+        snap["runningcpu"] = running_cpu(config.get("cpu"))
+        cards = [
+            f"{key}={_DEFAULT_MTU}"
+            for key in sorted(filter(nets.is_net, config))
+            if nets.parse_net(config[key])["model"] == "virtio"
+        ]
+        if cards:
+            snap["running-nets-host-mtu"] = ",".join(cards)
+
+    async def freeze(self, machine: snapshots.Machine) -> bool:
+        guest = _guest(machine)
+        agent = parse_property_string("pve-qm-agent", str(guest.config.get("agent", "0")))
+        if not agent.get("enabled") or not agent.get("freeze-fs", 1):
+            self._log("skipping guest filesystem freeze - disabled in VM options")
+            return False
+        if await self._engine.agent(guest, "ping", {}) is None:
+            text = "skipping guest filesystem freeze - agent configured but not running?"
+            self._log(text)
+            return False
+        await self._engine.agent(guest, "fsfreeze-freeze", {})
+        return True
+
+    async def thaw(self, machine: snapshots.Machine) -> None:
+        await self._engine.agent(_guest(machine), "fsfreeze-thaw", {})
+
+    async def take(self, machine: snapshots.Machine, name: str, *, with_memory: bool) -> None:
+        await self._engine.snapshot(_guest(machine), name, with_memory)
+
+    async def forget(self, machine: snapshots.Machine, name: str) -> None:
+        await self._engine.drop_snapshot(_guest(machine), name)
+
+    async def restore(self, machine: snapshots.Machine, name: str) -> None:
+        await self._engine.roll_back(_guest(machine), name)
+
+    async def stop(self, machine: snapshots.Machine) -> None:
+        await stop_guest(_guest(machine), self._log)
+
+    async def restored(self, machine: snapshots.Machine, snap: snapshots.Config) -> None:
+        guest = _guest(machine)
+        guest.unsynced.clear()
+        for key in _RUNNING:
+            guest.config.pop(key, None)
+        if guest.config.get("vmgenid"):
+            # The guest is told that it is another generation of itself.
+            guest.config["vmgenid"] = str(uuid.uuid4())
+        guest.save()
+        if snap.get("vmstate"):
+            await start_guest(guest, self._log)
+
+
+def _guest(machine: snapshots.Machine) -> Guest:
+    if not isinstance(machine, Guest):
+        raise TypeError(f"{machine!r} is no virtual machine")
+    return machine
+
+
+def check_blockers(config: dict[str, Any], *, with_memory: bool) -> None:
+    """500 when memory is to be saved that cannot be."""
+    blockers = [key for key in ("amd-sev", "intel-tdx") if config.get(key)]
+    if any(key.startswith("virtiofs") for key in config):
+        blockers.append("virtiofs")
+    if with_memory and blockers:
+        text = "Cannot live-migrate, snapshot (with RAM), or hibernate a VM with: "
+        raise failure(text + ", ".join(blockers))
+
+
+def state_storage(machine: snapshots.Machine) -> str:
+    """Where the memory of a guest is saved: as configured, else a shared storage with one of its
+    disks, else a local one, and `local` for a guest without disks; file storages first."""
+    config = machine.config
+    if wanted := config.get("vmstatestorage"):
+        return str(wanted)
+    found: dict[bool, str] = {}
+    for key in drives.drive_keys(config):
+        name = names.split_volume_id(drives.parse_drive(key, config[key])["file"])
+        if name is None:
+            continue
+        storage = storage_config(machine.lab, name[0])
+        shared = definitions.is_shared(storage)
+        if shared not in found or definitions.has_path(storage):
+            found[shared] = name[0]
+    return found.get(True) or found.get(False) or "local"
+
+
+def allocate_state(machine: snapshots.Machine, storage: str, suffix: str) -> dict[str, Any]:
+    """A volume for the memory: twice its size and the state of the devices."""
+    config = storage_config(machine.lab, storage, machine.node)
+    extension = ".raw" if definitions.has_path(config) else ""
+    size = memory_mib(machine.config.get("memory")) * 2 + _DRIVER_STATE_MIB
+    return volumes(machine.lab).allocate(
+        storage, machine.node, machine.vmid,
+        size=size * MIB, kind="raw", file=f"vm-{machine.vmid}-{suffix}{extension}",
+    )  # fmt: skip
+
+
+@handles("GET", SNAPSHOTS)
+async def list_snapshots(call: Call) -> list[dict[str, Any]]:
+    """All snapshots and the present."""
+    guest = load(call.lab, call.params["vmid"], call.params["node"])
+    rows = snapshots.listed(guest)
+    for row in rows[:-1]:
+        row["vmstate"] = int("vmstate" in guest.snapshots[row["name"]])
+    return rows
+
+
+@handles("POST", SNAPSHOTS)
+async def create_snapshot(call: Call) -> str:
+    """Take a snapshot, with the memory of a running guest when `vmstate` is set."""
+    params, name = call.params, call.params["snapname"]
+    node, vmid = params["node"], int(params["vmid"])
+    with_memory = bool(params.get("vmstate"))
+    if name == _RESERVED[0] or name.lower() == _RESERVED[1]:
+        raise failure(f"unable to use snapshot name '{name.lower()}' (reserved name)")
+    check_blockers(load(call.lab, vmid, node).config, with_memory=with_memory)
+
+    async def work(log: TaskLog) -> None:
+        made = _OfGuest(call, log)
+        await made.create(name, params.get("description"), with_memory=with_memory)
+
+    return await call.lab.tasks.start(call, node, "qmsnapshot", str(vmid), work)
+
+
+@handles("GET", f"{SNAPSHOT}/config")
+async def read_snapshot(call: Call) -> dict[str, Any]:
+    """The configuration that a snapshot holds."""
+    guest = load(call.lab, call.params["vmid"], call.params["node"])
+    return masked(guest.snapshot(call.params["snapname"]))
+
+
+def masked(config: dict[str, Any]) -> dict[str, Any]:
+    """A configuration as it is shown: without the password."""
+    return config | {"cipassword": PASSWORD_SHOWN} if "cipassword" in config else dict(config)
+
+
+@handles("PUT", f"{SNAPSHOT}/config")
+async def change_snapshot(call: Call) -> None:
+    """Change the description of a snapshot."""
+    params = call.params
+    if "description" not in params:
+        return
+    async with call.lab.locks.guest(params["vmid"]):
+        guest = load(call.lab, params["vmid"], params["node"])
+        snapshots.describe(guest, params["snapname"], params["description"])
+
+
+@handles("POST", f"{SNAPSHOT}/rollback")
+async def roll_back(call: Call) -> str:
+    """Go back to a snapshot; one with memory, or `start`, has the guest run afterwards."""
+    params = call.params
+    lab, node, vmid = call.lab, params["node"], int(params["vmid"])
+    if params.get("start"):
+        require(call, vmid, None, "VM.PowerMgmt")
+
+    async def work(log: TaskLog) -> None:
+        await _OfGuest(call, log).roll_back(params["snapname"])
+        if params.get("start") and not load(lab, vmid, node).running:
+            await start_task(call, node, vmid)
+
+    return await lab.tasks.start(call, node, "qmrollback", str(vmid), work)
+
+
+@handles("DELETE", SNAPSHOT)
+async def delete_snapshot(call: Call) -> str:
+    """Remove a snapshot."""
+    params = call.params
+
+    async def work(log: TaskLog) -> None:
+        await _OfGuest(call, log).delete(params["snapname"], force=bool(params.get("force")))
+
+    node, vmid = params["node"], str(params["vmid"])
+    return await call.lab.tasks.start(call, node, "qmdelsnapshot", vmid, work)
+
+
+@handles("GET", f"{QEMU}/feature")
+async def read_feature(call: Call) -> dict[str, Any]:
+    """Whether all disks of a guest can do something, and on which hosts they are."""
+    lab, params = call.lab, call.params
+    guest, name = load(lab, params["vmid"], params["node"]), params.get("snapname")
+    config = guest.snapshot(name) if name else guest.config
+    can = all(
+        has_feature(lab, volid, params["feature"], snapshot=name)
+        for _, volid in guest.disks(config)
+    )
+    return {"hasFeature": int(can), "nodes": _hosts(guest, config)}
+
+
+def _hosts(guest: Guest, config: dict[str, Any]) -> list[str]:
+    """The hosts that have all storages of a configuration."""
+    hosts = [node["name"] for node in guest.lab.nodes()]
+    for _, drive in guest.drives(config):
+        name = names.split_volume_id(drive["file"])
+        if name is None:
+            continue
+        storage = storage_config(guest.lab, name[0])
+        if storage.get("disable"):
+            return []
+        if storage.get("nodes"):
+            hosts = [host for host in hosts if definitions.on_node(storage, host)]
+        elif not definitions.is_shared(storage):
+            hosts = [host for host in hosts if host == guest.node]
+    return hosts
