@@ -19,8 +19,12 @@ from plan.records import SecurityGroup as PlannedGroup
 SecurityGroupResource = proxmoxve.cluster.firewall.security.GroupLegacy
 
 
-class ClusterNetwork(pulumi.ComponentResource):
-    """The network of one cluster, as far as it is made of objects of the Proxmox VE API."""
+class ClusterNetwork:
+    """The network of one cluster, as far as it is made of objects of the Proxmox VE API.
+
+    No resource of its own: its objects are children of the cluster, because each registration
+    costs two writes of the whole state (docs/decisions/0002-a-guest-is-one-resource.md).
+    """
 
     vlan: int
 
@@ -34,14 +38,10 @@ class ClusterNetwork(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions,
     ) -> None:
         """Guard the cluster's exposed guests by its own security group, else by the common one."""
-        super().__init__("practicum:index:ClusterNetwork", f"{network.cluster}-network", None, opts)
-        group = common_group
-        if own_group:
-            group = security_group(own_group, pulumi.ResourceOptions(parent=self))
-        for guest in exposed:
-            guard(guest, group, pulumi.ResourceOptions(parent=self))
         self.vlan = network.vlan
-        self.register_outputs({})
+        group = security_group(own_group, opts) if own_group else common_group
+        for guest in exposed:
+            guard(guest, group, opts)
 
 
 def security_group(group: PlannedGroup, opts: pulumi.ResourceOptions) -> SecurityGroupResource:

@@ -196,27 +196,35 @@ class GuestMaker:
         """NIC n on the network of cluster n while there are few; else one trunk of all VLANs.
 
         The parked VLAN is that of no cluster: without a tag of its own a trunk NIC would be on
-        the hosts' untagged network too. A retired cluster leaves a parked NIC, so that the others
-        keep their place.
+        the hosts' untagged network too. A retired cluster leaves its NIC parked there with the
+        link down; it keeps its address, because cloud-init counts addresses like NICs.
         """
-        bridge, parked = self.site.network.bridge, self.event.network.vlans.first
+        wanted = self.event.network
+        bridge, parked = self.site.network.bridge, wanted.vlans.first
         if self.event.clusters.count > numbers.MOST_CLUSTER_NICS:
-            trunks = tuple(cluster.network.vlan for cluster in clusters)
-            return (_bare("trunk", bridge, parked, numbers.mac(vmid, 1), trunks=trunks),)
-        by_number = {cluster.number: cluster.network for cluster in clusters}
+            return (
+                Interface(
+                    network="trunk",
+                    bridge=bridge,
+                    vlan=parked,
+                    mac=numbers.mac(vmid, 1),
+                    address=None,
+                    gateway=None,
+                    trunks=tuple(cluster.network.vlan for cluster in clusters),
+                ),
+            )
+        there = {cluster.number: cluster.network for cluster in clusters}
         return tuple(
             Interface(
-                network=network.cluster,
+                network=there[nic].cluster if nic in there else "parked",
                 bridge=bridge,
-                vlan=network.vlan,
+                vlan=there[nic].vlan if nic in there else parked,
                 mac=numbers.mac(vmid, nic),
-                address=instructor_address(network.subnet),
+                address=instructor_address(subnet(wanted.private, wanted.subnet_prefix, nic)),
                 gateway=None,
+                connected=nic in there,
             )
-            if network
-            else _bare("parked", bridge, parked, numbers.mac(vmid, nic), connected=False)
             for nic in range(1, self.event.clusters.count + 1)
-            for network in (by_number.get(nic),)
         )
 
 
@@ -229,25 +237,3 @@ class _Shared:
     title: str
     group: str
     documents: tuple[Document, ...]
-
-
-def _bare(
-    network: str,
-    bridge: str,
-    vlan: int,
-    mac: str,
-    *,
-    connected: bool = True,
-    trunks: tuple[int, ...] = (),
-) -> Interface:
-    """A NIC without an address."""
-    return Interface(
-        network=network,
-        bridge=bridge,
-        vlan=vlan,
-        mac=mac,
-        address=None,
-        gateway=None,
-        connected=connected,
-        trunks=trunks,
-    )

@@ -26,7 +26,7 @@ class Api:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interface:
-    """A NIC of a guest. `address` None means DHCP (or nothing, for a trunk or parked NIC)."""
+    """A NIC of a guest. `address` None means DHCP (or nothing, for a trunk NIC)."""
 
     network: str  # name of the cluster whose network it is on, "exposed", "trunk" or "parked"
     bridge: str

@@ -67,7 +67,6 @@ def test_sc09_is_131_guests_in_26_clusters_with_few_other_resources() -> None:
     assert types == {
         "VmLegacy": 131,
         "VirtualCluster": 26,
-        "ClusterNetwork": 26,
         "Instructor": 1,
         "Access": 1,
         "RulesLegacy": 27,

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.engine
 
 def test_a_preview_needs_neither_the_lab_nor_a_secret(practice: Practice) -> None:
     run = practice.good("preview", "laptop")
-    assert run.changes == {"create": 15}
+    assert run.changes == {"create": 14}
     assert practice.requests() == []
 
 

@@ -187,3 +187,9 @@ def test_draining_any_host_moves_its_guests_only_and_spreads_them(
     totals = [left[name] for name in names if name != f"pve{lost:02d}"]
     if nodes < hosts:
         assert max(totals) - min(totals) <= 4
+
+
+def test_a_parked_nic_keeps_its_address_because_cloud_init_counts_addresses_like_nics() -> None:
+    after = planned(clusters={"count": 26, "retire": [13]})
+    assert after.instructor is not None
+    assert all(nic.address or nic.dhcp for nic in after.instructor.interfaces)
