@@ -41,6 +41,11 @@ HANDLER_MODULES = (
     "lab.sections.firewall_sets",
     "lab.sections.backup",
     "lab.sections.storage_config",
+    "lab.sections.sdn",
+    "lab.sections.sdn_zones",
+    "lab.sections.sdn_vnets",
+    "lab.sections.sdn_subnets",
+    "lab.sections.sdn_controllers",
     "lab.guests",
     "lab.storage",
 )

@@ -14,6 +14,8 @@ from lab.call import Call
 from lab.errors import bad_parameter
 from lab.formats import split_list
 from lab.routes import handles
+from lab.sdn.files import reloaded
+from lab.sdn.status import local_vnets
 from lab.sections.interfaces import Interface, Interfaces, arranged, rendered
 from lab.store import Store
 from lab.tasks import TaskLog
@@ -23,6 +25,7 @@ _SHOWN_DEFAULTS = {
     "bridge": {"bridge_ports": "", "bridge_stp": "off", "bridge_fd": "0"},
 }
 _NUMBERS = ("autostart", "bridge_vlan_aware")
+_WITH_VNETS = ("any_bridge", "include_sdn", "vnet")
 _PREFIX = {"any_bridge": BRIDGES, "any_local_bridge": BRIDGES}
 
 
@@ -81,6 +84,14 @@ async def list_interfaces(call: Call) -> Any:
     wanted, now = configured(call.lab.store, node), applied(call.lab.store, node)
     if changes := _difference(now, wanted):
         call.extra["changes"] = changes
+    vnets = local_vnets(call) if kind in _WITH_VNETS else []
+    return [*shown_interfaces(call, kind), *vnets]
+
+
+def shown_interfaces(call: Call, kind: str | None) -> list[dict[str, Any]]:
+    """Interfaces of a host that the caller may see, of one kind if asked for."""
+    node = call.params["node"]
+    wanted, now = configured(call.lab.store, node), applied(call.lab.store, node)
     kinds = _PREFIX.get(kind or "", (kind,))
     return [
         {"iface": name, **_shown(name, interface, now)}
@@ -219,7 +230,12 @@ async def revert(call: Call) -> Any:
 @handles("PUT", "/nodes/{node}/network")
 async def reload(call: Call) -> Any:
     """Apply the configuration, as a task."""
-    node, store = call.params["node"], call.lab.store
+    return await reload_task(call, call.params["node"])
+
+
+async def reload_task(call: Call, node: str) -> str:
+    """The task that gives a host the interfaces it is to have, virtual networks included."""
+    store = call.lab.store
 
     async def work(_log: TaskLog) -> None:
         for name, interface in configured(store, node).items():
@@ -228,5 +244,6 @@ async def reload(call: Call) -> Any:
                 store.put("iface", f"{node}/{name}", row)
         for name in applied(store, node).keys() - configured(store, node).keys():
             store.delete("iface", f"{node}/{name}")
+        reloaded(store, node)
 
     return await call.lab.tasks.start(call, node, "srvreload", "networking", work)

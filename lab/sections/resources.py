@@ -9,6 +9,8 @@ from lab.app import Lab
 from lab.call import Call
 from lab.guests.read import resource_row
 from lab.routes import handles
+from lab.sdn.files import HOST, RUNNING
+from lab.sdn.status import network_rows
 from lab.storage import definitions
 from lab.storage.status import usage
 from lab.tls import fingerprint
@@ -19,6 +21,10 @@ HOST_MEMORY = 1 * GIB
 HOST_DISK = 100 * GIB
 HOST_DISK_USED = 8 * GIB
 CLOCK = 5.0  # seconds
+_TOLD = (
+    *("qemu", "lxc", "node", "storage", "pool", "volume"),
+    *("iface", "ha-resource", "ha-status", RUNNING, HOST),
+)
 _TYPES = {"vm": ("qemu", "lxc"), "node": ("node",), "storage": ("storage",), "sdn": ("sdn",)}
 
 
@@ -39,7 +45,7 @@ def all_rows(lab: Lab) -> list[dict[str, Any]]:
     """The whole list; made anew after a write to what it tells of, and every five seconds for
     the figures in it."""
     stamp = (
-        lab.store.generation_of("qemu", "lxc", "node", "storage", "pool", "volume"),
+        lab.store.generation_of(*_TOLD),
         int(time.monotonic() / CLOCK),
     )
     cached = lab.cache.get("resources")
@@ -56,7 +62,7 @@ def _make_rows(lab: Lab) -> list[dict[str, Any]]:
     guests = _guest_rows(lab)
     running = _running(guests)
     nodes = [node_row(node, running.get(node["name"], [])) for node in lab.nodes()]
-    return [*guests, *nodes, *storage_rows(lab), *pools]
+    return [*guests, *nodes, *storage_rows(lab), *pools, *network_rows(lab)]
 
 
 def _running(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
@@ -150,6 +156,9 @@ def _visible(call: Call, row: dict[str, Any]) -> dict[str, Any] | None:
     if kind == "pool":
         path = f"/pool/{row['pool']}"
         return row if rights.has(call.user, path, ["Pool.Audit"]) else None
+    if kind == "network":
+        path = f"/sdn/zones/{row['network']}"
+        return row if rights.has(call.user, path, ["SDN.Audit"]) else None
     if rights.has(call.user, f"/nodes/{row['node']}", ["Sys.Audit"]):
         return row
     return {name: row[name] for name in ("id", "type", "node", "status", "level")}

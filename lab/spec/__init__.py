@@ -11,7 +11,8 @@ A file maps paths to verbs to methods::
 
 A key `net[n]` with `max: 31` stands for net0 to net31. Files whose name starts with `formats`
 map names to property strings (the keys that may stand in one text such as
-`virtio=MAC,bridge=vmbr0`). `use: NAME` in a `parameters` mapping takes in a group of `groups.yaml`.
+`virtio=MAC,bridge=vmbr0`). In a `parameters` mapping `use: NAME` takes in a group of the files
+whose name starts with `groups`, and `without: [NAME]` leaves out what a merged mapping has.
 """
 
 from __future__ import annotations
@@ -165,7 +166,10 @@ def _path_variable(name: str) -> Property:
 def properties(raw: dict[str, Any]) -> Properties:
     """Properties from their description; `name[n]` is spelled out."""
     found = Properties()
+    absent = raw.get("without", ())
     for name, description in raw.items():
+        if name == "without" or name in absent:
+            continue
         if name == "use":
             for group in [description] if isinstance(description, str) else description:
                 found |= properties(_groups()[group])

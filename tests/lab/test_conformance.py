@@ -26,11 +26,6 @@ ABSENT = {
     "parameters-unknown-missing": "HA, SDN, containers",
     "permissions-narrow-token": "HA and SDN",
     "replication": "replication",
-    "sdn-apply": "SDN",
-    "sdn-subnets": "SDN",
-    "sdn-vnets": "SDN",
-    "sdn-zones": "SDN",
-    "type-boolean": "SDN",
     "type-node": "HA and SDN",
 }
 SEED: dict[str, Any] = {

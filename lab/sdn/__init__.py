@@ -1,0 +1,1 @@
+"""Software-defined networks: what is configured, what is applied, and what each kind allows."""

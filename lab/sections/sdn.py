@@ -1,0 +1,185 @@
+"""SDN as a whole: apply, lock, roll back, compare; and what hosts show of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lab.call import Call
+from lab.digest import digest_of
+from lab.errors import bad_parameter, failure
+from lab.formats import named_format
+from lab.guests.nets import is_net, parse_net
+from lab.routes import handles
+from lab.sdn import lock
+from lab.sdn.files import SUBNETS, VNETS, ZONES, commit, has_pending, roll_back
+from lab.sdn.status import vnet_status, zone_status
+from lab.sdn.zones import IPAMS
+from lab.section_file import by_name
+from lab.sections.network import reload_task, shown_interfaces
+from lab.store import Store
+from lab.tasks import TaskLog
+
+_PENDING = "configuration has pending changes at /usr/share/perl5/PVE/API2/Network/SDN.pm line 1."
+_AUDIT = ["SDN.Audit"]
+_READ = ["SDN.Audit", "SDN.Allocate"]
+
+
+@named_format("pve-sdn-fabric-id")
+def _fabric_id(text: str) -> None:
+    if not (text.isascii() and text.replace("-", "").isalnum() and len(text) <= 8):
+        raise ValueError(f"invalid fabric ID '{text}'")
+
+
+@handles("PUT", "/cluster/sdn")
+async def apply(call: Call) -> Any:
+    """Make what is configured the applied state, and let every host reload its network."""
+    store, token = call.lab.store, call.params.get("lock-token")
+    with lock.changing(store, token, "could not commit SDN config"):
+        commit(store)
+        _release(call, token)
+    first = call.lab.nodes()[0]["name"]
+
+    async def work(log: TaskLog) -> None:
+        for node in call.lab.nodes():
+            log(f"{node['name']}: reloading network config")
+            await reload_task(call, node["name"])
+
+    return await call.lab.tasks.start(call, first, "reloadnetworkall", "", work)
+
+
+def _release(call: Call, token: str | None) -> None:
+    if token is not None and call.params.get("release-lock", 1):
+        lock.release(call.lab.store)
+
+
+@handles("POST", "/cluster/sdn/lock")
+async def acquire(call: Call) -> Any:
+    """Take the lock over all SDN files; its token goes with every change until it is released."""
+    with lock.changing(call.lab.store, None, "could not acquire lock for SDN config"):
+        if not call.params.get("allow-pending") and has_pending(call.lab.store):
+            raise failure(_PENDING)
+        return lock.acquire(call.lab.store)
+
+
+@handles("DELETE", "/cluster/sdn/lock")
+async def release(call: Call) -> Any:
+    """Give the lock back; by force without its token."""
+    store = call.lab.store
+    if call.params.get("force"):
+        lock.release(store)
+        return
+    with lock.changing(store, call.params.get("lock-token"), "could not release lock"):
+        lock.release(store)
+
+
+@handles("POST", "/cluster/sdn/rollback")
+async def forget_changes(call: Call) -> Any:
+    """Take back everything that is not applied."""
+    store, token = call.lab.store, call.params.get("lock-token")
+    with lock.changing(store, token, "could not rollback SDN configuration"):
+        roll_back(store)
+        _release(call, token)
+
+
+@handles("GET", "/cluster/sdn/ipams")
+async def list_ipams(call: Call) -> Any:
+    """The address management of the cluster itself; others are not there."""
+    rows = [{"ipam": name, "type": kind, "digest": digest_of({})} for name, kind in IPAMS.items()]
+    return [
+        row
+        for row in rows
+        if call.lab.rights.has(call.user, f"/sdn/ipams/{row['ipam']}", _READ, one=True)
+    ]
+
+
+@handles("GET", "/cluster/sdn/ipams/{ipam}")
+async def read_ipam(call: Call) -> Any:
+    """One of them."""
+    name = call.params["ipam"]
+    if name not in IPAMS:
+        raise failure(f"sdn ipam '{name}' does not exist")
+    return {"ipam": name, "type": IPAMS[name], "digest": digest_of({})}
+
+
+@handles("GET", "/cluster/sdn/ipams/{ipam}/status")
+async def ipam_entries(call: Call) -> Any:
+    """Addresses that are taken: the gateways of applied and planned ranges."""
+    store = call.lab.store
+    zones = {n for n, z in ZONES.read(store).items() if z.get("ipam") == call.params["ipam"]}
+    return [
+        {
+            "gateway": 1,
+            "ip": subnet["gateway"],
+            "subnet": "/".join(name.split("-")[1:3]),
+            "vnet": subnet["vnet"],
+            "zone": name.partition("-")[0],
+        }
+        for name, subnet in by_name(SUBNETS.read(store))
+        if name.partition("-")[0] in zones and subnet.get("gateway")
+    ]
+
+
+@handles("GET", "/cluster/sdn/dns")
+async def list_dns(_call: Call) -> Any:
+    """Name servers that SDN writes to; the lab has none."""
+    return []
+
+
+@handles("GET", "/nodes/{node}/sdn/zones")
+async def host_zones(call: Call) -> Any:
+    """The applied zones of a host and how they are."""
+    found = zone_status(call.lab.store, call.params["node"])
+    return [
+        {"zone": name, "status": row["status"]}
+        for name, row in found.items()
+        if call.lab.rights.has(call.user, f"/sdn/zones/{name}", _READ, one=True)
+    ]
+
+
+@handles("GET", "/nodes/{node}/sdn/zones/{zone}/content")
+async def host_vnets(call: Call) -> Any:
+    """The applied networks of a zone on a host and how they are."""
+    zone, found = call.params["zone"], vnet_status(call.lab.store, call.params["node"])
+    return [
+        {"vnet": name, "status": row["status"], "statusmsg": row["statusmsg"]}
+        for name, row in found.items()
+        if row["zone"] == zone
+    ]
+
+
+@handles("GET", "/nodes/{node}/sdn/zones/{zone}/bridges")
+async def host_bridges(call: Call) -> Any:
+    """The bridges of a zone on a host, with the cards of running guests on them."""
+    lab, node, zone = call.lab, call.params["node"], call.params["zone"]
+    if zone == "localnetwork":
+        names = [row["iface"] for row in shown_interfaces(call, "bridge")]
+    elif zone not in ZONES.running(lab.store):
+        raise bad_parameter("zone", "zone does not exist")
+    else:
+        names = [n for n, v in VNETS.running(lab.store).items() if v["zone"] == zone]
+    return [
+        {
+            "name": name,
+            "vlan_filtering": str(_aware(lab.store, node, name)),
+            "ports": _ports(call, name),
+        }
+        for name in names
+        if lab.rights.has(call.user, f"/sdn/zones/{zone}/{name}", _READ, one=True)
+    ]
+
+
+def _aware(store: Store, node: str, name: str) -> int:
+    vnet, row = store.get("vnet", name), store.get("iface", f"{node}/{name}")
+    if vnet is not None:
+        return int(vnet.get("vlanaware", 0))
+    return int(((row or {}).get("applied") or {}).get("bridge_vlan_aware", 0))
+
+
+def _ports(call: Call, bridge: str) -> list[dict[str, Any]]:
+    return [
+        {"name": f"tap{vmid}i{key[3:]}", "vmid": int(vmid), "index": key}
+        for vmid, guest in call.lab.store.items("qemu")
+        if guest["node"] == call.params["node"] and guest["status"] == "running"
+        for key, value in guest["config"].items()
+        if is_net(key) and parse_net(value).get("bridge") == bridge
+    ]
