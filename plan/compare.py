@@ -316,6 +316,8 @@ def _refusal(old: Guest, new: Guest) -> tuple[Path, str, str, str] | None:
     group: Path = ("event", "nodeGroups", new.node_group)
     if new.node_group == INSTRUCTOR:
         group = ("event", "instructor")
+    if len(new.interfaces) < len(old.interfaces):
+        return _lost_nic(old, new, group)
     size, storage = (*group, "diskGib"), new.template.storage_type
     if new.disk_gib < old.disk_gib:
         message = f"disks cannot shrink from {old.disk_gib} GiB"
@@ -337,3 +339,16 @@ def _refusal(old: Guest, new: Guest) -> tuple[Path, str, str, str] | None:
 
 def _nowhere(_: Path) -> None:
     """Locates nothing: the plans came from no file."""
+
+
+def _lost_nic(old: Guest, new: Guest, group: Path) -> tuple[Path, str, str, str]:
+    """The provider removes a NIC and leaves its address, which it then corrects at every run."""
+    message = "a guest that loses a NIC cannot be changed in place"
+    if new.node_group != INSTRUCTOR:
+        hint = f"write retire: [{new.number}], type up, and take it out again"
+        return (*group, "exposed"), "false", message, hint
+    hint = "take instructor out, type up, and put it back"
+    if new.interfaces[-1].network != "trunk":
+        lost = ", ".join(str(nic) for nic in range(len(new.interfaces), len(old.interfaces)))
+        hint = f"write count: {len(old.interfaces) - 1}, retire: [{lost}]"
+    return ("event", "clusters", "count"), str(len(new.interfaces) - 1), message, hint

@@ -156,6 +156,23 @@ def test_the_instructors_disk_is_refused_at_its_own_place() -> None:
     assert problem.hint == "write 8"
 
 
+def test_fewer_clusters_are_refused_while_the_instructors_node_would_lose_a_nic() -> None:
+    before, after = planned(clusters={"count": 27}), planned()
+    assert [str(problem) for problem in compare(before, after).refusals] == [
+        "event.clusters.count: 26 a guest that loses a NIC cannot be changed in place "
+        "(instructor); write count: 27, retire: [27]"
+    ]
+    retired = planned(clusters={"count": 27, "retire": [27]})
+    assert compare(before, retired).refusals == ()
+
+
+def test_a_node_that_is_exposed_no_more_is_refused_in_place() -> None:
+    before, after = planned(**groups(exposed=True)), planned(**groups())
+    problem = compare(before, after).refusals[0]
+    assert problem.path == "event.nodeGroups.compute.exposed"
+    assert "retire: [1]" in problem.hint
+
+
 def grown(storage: str, clone: str) -> Comparison:
     """Compute nodes with a larger disk, on a storage of some kind."""
     sizes = {"sizeGib": 100_000} if storage in ("nfs", "cifs", "cephfs", "rbd") else {}
