@@ -11,34 +11,16 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections import defaultdict
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import orjson
+from lab.database import StoreError, open_database, write_row
 
-SCHEMA_VERSION = 1
+__all__ = ["Store", "StoreError", "Value"]
 Value = dict[str, Any]
 _Row = tuple[str, str, bool, Value | None]  # kind, key, whether the old row goes first, new value
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS objects (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    kind TEXT NOT NULL,
-    key TEXT NOT NULL,
-    value TEXT NOT NULL,
-    UNIQUE (kind, key)
-);
-"""
-_UPSERT = (
-    "INSERT INTO objects (kind, key, value) VALUES (?, ?, ?) "
-    "ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value"
-)
-
-
-class StoreError(Exception):
-    """The database cannot be used; the text says why and what to do."""
 
 
 class Store:
@@ -58,29 +40,9 @@ class Store:
         self._durable = 0  # the generation up to which everything is on the disk
         self._writer = ThreadPoolExecutor(1, "store")
         self._writing: asyncio.Future[None] | None = None
-        try:
-            self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._open()
-        except (sqlite3.DatabaseError, orjson.JSONDecodeError) as error:
-            raise StoreError(
-                f"{path}: not a usable database ({error}); move it away to start an empty lab"
-            ) from error
-
-    def _open(self) -> None:
-        database = self._database
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = FULL")
-        if database.execute("PRAGMA quick_check").fetchone()[0] != "ok":
-            raise sqlite3.DatabaseError("it is damaged")
-        database.executescript(_SCHEMA)
-        database.execute("INSERT OR IGNORE INTO meta VALUES ('schema', ?)", (str(SCHEMA_VERSION),))
-        found = database.execute("SELECT value FROM meta WHERE name = 'schema'").fetchone()[0]
-        if found != str(SCHEMA_VERSION):
-            raise sqlite3.DatabaseError(f"its schema is {found}, this lab's is {SCHEMA_VERSION}")
-        for kind, key, value in database.execute(
-            "SELECT kind, key, value FROM objects ORDER BY seq"
-        ):
-            self._kinds[kind][key] = orjson.loads(value)
+        self._database, objects = open_database(path)
+        for kind, key, value in objects:
+            self._kinds[kind][key] = value
 
     def get(self, kind: str, key: str) -> Value | None:
         """The object, or None."""
@@ -89,6 +51,12 @@ class Store:
     def items(self, kind: str) -> list[tuple[str, Value]]:
         """All objects of a kind as (key, value), in the order they were first put."""
         return list(self._kinds[kind].items())
+
+    def objects(self) -> Iterator[tuple[str, str, Value]]:
+        """Everything as (kind, key, value), each kind in its own order."""
+        for kind, rows in self._kinds.items():
+            for key, value in rows.items():
+                yield kind, key, value
 
     def count(self, kind: str) -> int:
         """How many objects of a kind there are."""
@@ -139,7 +107,9 @@ class Store:
             loop = asyncio.get_running_loop()
             await loop.run_in_executor(self._writer, self._write, rows)
             self._durable = max(self._durable, reach)
-        except sqlite3.Error:
+        except (sqlite3.Error, asyncio.CancelledError):
+            # Cancelled while queued behind another batch, it never ran; had it run, writing the
+            # same rows again does no harm.
             self._give_back(rows)
             raise
         finally:
@@ -153,9 +123,11 @@ class Store:
         ]
 
     def _give_back(self, rows: list[_Row]) -> None:
-        """What could not be written stays open: the next commit tries again."""
-        for kind, key, removed, _ in rows:
-            self._batch[kind, key] = removed or self._batch.get((kind, key), False)
+        """What could not be written stays open, before what came later: the next commit tries
+        again."""
+        newer, self._batch = self._batch, {(kind, key): gone for kind, key, gone, _ in rows}
+        for place, removed in newer.items():
+            self._batch[place] = removed or self._batch.get(place, False)
 
     def _write(self, rows: list[_Row]) -> None:
         """One transaction, in the writer's thread."""
@@ -166,7 +138,7 @@ class Store:
                 if removed:
                     database.execute("DELETE FROM objects WHERE kind = ? AND key = ?", (kind, key))
                 if value is not None:
-                    database.execute(_UPSERT, (kind, key, orjson.dumps(value).decode()))
+                    write_row(database, kind, key, value)
             database.execute("COMMIT")
         except sqlite3.Error:
             database.execute("ROLLBACK")
