@@ -18,7 +18,7 @@ _PATTERNS = (
     (re.compile(r"/nodes/\{node\}/storage/[^/]+"), "/nodes/{node}/storage/{storage}"),
     (re.compile(r"^/(pools|access/groups|access/roles|access/users|cluster/firewall/groups)/[^/]+"),
      r"/\1/{id}"),
-    (re.compile(r"/rules/\d+"), "/rules/{pos}"),
+    (re.compile(r"/(rules|groups/\{id\})/\d+"), r"/\1/{pos}"),
 )  # fmt: skip
 
 

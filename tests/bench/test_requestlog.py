@@ -22,6 +22,7 @@ from bench.requestlog import calls, lines, pattern
          "/nodes/{node}/storage/{storage}/content/{volume}"),
         ("/pools/practicum-sc09", "/pools/{id}"),
         ("/cluster/firewall/groups/sc09-heads", "/cluster/firewall/groups/{id}"),
+        ("/cluster/firewall/groups/sc09-heads/3", "/cluster/firewall/groups/{id}/{pos}"),
         ("/cluster/resources", "/cluster/resources"),
     ],
 )  # fmt: skip
