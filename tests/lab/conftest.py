@@ -28,3 +28,10 @@ def lab(tmp_path: Path) -> Iterator[ServedLab]:
     served = ServedLab(tmp_path, SEED)
     yield served
     served.close()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder is of the lab tier."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.lab)
