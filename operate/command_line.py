@@ -278,8 +278,11 @@ def run(arguments: list[str] | None = None) -> int:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
             raise
-        print(f"{error.filename or 'the disk'}: {error.strerror}; free some space and type the "
-              "same again", file=sys.stderr)  # fmt: skip
+        from operate.places import Places
+
+        where = error.filename or f"below {Places.of(os.environ).state}"
+        text = f"{where}: {error.strerror}; free some space and type the same again"
+        print(text, file=sys.stderr)
         return 1
     except Exception as error:
         if not hasattr(error, "exit_code") or not hasattr(error, "show"):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+MOST_WORDS = 12
+"""Lines of the engine's last words that are told; all of them are in its log."""
+
 _NOISE = re.compile(r"^(error: |warning: |\s+)+", re.MULTILINE)
 
 _MEANINGS: tuple[tuple[str, str], ...] = (
@@ -41,17 +44,28 @@ _MEANINGS: tuple[tuple[str, str], ...] = (
 
 def explain(text: str, stack: str) -> str:
     """One message for the person: known texts in our words, others as the engine says them."""
+    known = _known(text, stack)
+    return known or _NOISE.sub("", text).strip() or f"{stack}: the engine failed without a word"
+
+
+def explain_log(log: str, stack: str) -> str:
+    """Why the engine gave up, from all of its output."""
+    return _known(log, stack) or explain(last_words(log), stack)
+
+
+def _known(text: str, stack: str) -> str | None:
     for pattern, meaning in _MEANINGS:
         if found := re.search(pattern, text, re.DOTALL):
             return meaning.format(stack=stack, **found.groupdict())
-    return _NOISE.sub("", text).strip() or f"{stack}: the engine failed without a word"
+    return None
 
 
 def last_words(log: str) -> str:
     """Why the engine gave up, from its own output: from the first error on, else the last lines."""
     lines = [line for line in log.splitlines() if line.strip()]
-    first = next((n for n, line in enumerate(lines) if line.startswith("error:")), len(lines) - 3)
-    return "\n".join(lines[max(first, 0) :][:20])
+    starts = ("error:", "panic:", "fatal error:")
+    first = next((n for n, line in enumerate(lines) if line.startswith(starts)), len(lines) - 3)
+    return "\n".join(lines[max(first, 0) :][:MOST_WORDS])
 
 
 _WRAPPING = (

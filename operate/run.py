@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from event.problems import RunError
 from operate.engine import Finished
-from operate.engine_errors import explain, last_words
+from operate.engine_errors import explain_log
 from operate.event_log import Event, Summary
 from operate.progress import Tally
 from operate.session import Session
+
+LEAST_FREE = 64 * 1024
+"""Bytes below which a run that broke off is laid to a full disk."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -27,7 +31,7 @@ class Outcome:
     @property
     def ok(self) -> bool:
         """Whether all that was wanted is done."""
-        return self.finished.ok and not self.tally.failed
+        return self.finished.ok and not (self.tally.failed or self.tally.general_errors)
 
     @property
     def undone(self) -> list[str]:
@@ -97,17 +101,8 @@ def engine_run(
         finished = session.engine.follow(
             verb, options, take, on_interrupt=session.telling.interrupted
         )
-    if (
-        finished.code != 0
-        and not finished.interrupted
-        and not (tally.failed or tally.general_errors)
-    ):
-        # The engine gave up before its first event: its last words are in the log only.
-        tally.general_errors.append(
-            f"the engine was killed (signal {-finished.code})"
-            if finished.code < 0
-            else explain(last_words(finished.log.read_text()), session.stack.name)
-        )
+    if not (finished.interrupted or tally.failed or tally.general_errors):
+        tally.general_errors += _unsaid(finished, summary, session.stack.name)
     return Outcome(
         session=session,
         verb=verb,
@@ -115,6 +110,19 @@ def engine_run(
         tally=tally,
         summary=summary,
     )
+
+
+def _unsaid(finished: Finished, summary: Summary | None, stack: str) -> list[str]:
+    """What no event has told: the engine was killed, gave up, or could not write its log."""
+    if finished.code == 0 and summary is not None:
+        return []
+    if shutil.disk_usage(finished.log.parent).free < LEAST_FREE:
+        return [f"no disk space is left below {finished.log.parent}; free some"]
+    if finished.code == 0:
+        return ["the engine's event log is incomplete, so nobody knows what was done"]
+    if finished.code < 0:
+        return [f"the engine was killed (signal {-finished.code})"]
+    return [explain_log(finished.log.read_text(), stack)]
 
 
 def _reason(outcome: Outcome) -> str:

@@ -14,7 +14,7 @@ import pytest
 
 from event.problems import RunError
 from operate.engine import Engine, StackRef
-from operate.engine_errors import explain, last_words
+from operate.engine_errors import explain, explain_log, last_words
 from operate.event_log import Event, Summary
 from operate.places import Places
 
@@ -178,3 +178,9 @@ def test_last_words_begin_at_the_first_error() -> None:
     assert last_words(log) == "error: no\n  more"
     assert last_words("a\nb\nc\nd\n") == "b\nc\nd"
     assert last_words("") == ""
+
+
+def test_a_full_disk_is_found_anywhere_in_the_engines_log() -> None:
+    log = "Updating\npanic: write /x: no space left on device\ngoroutine 1\n main.go:3\n"
+    assert explain_log(log, "event").startswith("no disk space is left")
+    assert explain_log("Updating\npanic: nil\nmain.go:3\n", "event") == "panic: nil\nmain.go:3"

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from event.stack import EventStack, SiteStack
+from operate import run
 from operate.access import as_json, as_text, logins, write
 from operate.engine import Finished
 from operate.lab_seed import seed
@@ -120,6 +121,26 @@ def test_an_interrupted_run_is_not_a_failed_one(places: Places) -> None:
     assert end_lines(ended)[0].startswith("up event interrupted: 0 of 1 guests")
     assert ended.record()["result"] == "interrupted"
     assert ended.record()["undone"] == ["c01-n1"]
+
+
+@pytest.mark.parametrize(
+    ("free", "code", "said"),
+    [
+        (0, 0, "no disk space is left below "),
+        (10**9, 0, "the engine's event log is incomplete"),
+        (10**9, -9, "the engine was killed (signal 9)"),
+        (10**9, 255, "out of luck"),
+    ],
+)
+def test_what_no_event_has_told_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, code: int, said: str
+) -> None:
+    log = tmp_path / "x.log"
+    log.write_text("Updating\nerror: out of luck\n")
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": free}))
+    finished = Finished(code=code, interrupted=False, log=log, seconds=1)
+    (text,) = run._unsaid(finished, None, "event")
+    assert text.startswith(said)
 
 
 def test_json_events_are_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
