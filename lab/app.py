@@ -13,6 +13,8 @@ from lab.call import Call
 from lab.engines import engine_of
 from lab.errors import failure
 from lab.guests.record import from_row
+from lab.ha.config import forget_guest
+from lab.ha.manager import Manager
 from lab.locks import Locks
 from lab.rights import Rights
 from lab.routes import Endpoint, Handler, Routes, handlers
@@ -41,6 +43,9 @@ HANDLER_MODULES = (
     "lab.sections.firewall_sets",
     "lab.sections.backup",
     "lab.sections.storage_config",
+    "lab.sections.ha_resources",
+    "lab.sections.ha_rules",
+    "lab.sections.ha_status",
     "lab.sections.sdn",
     "lab.sections.sdn_zones",
     "lab.sections.sdn_vnets",
@@ -58,11 +63,13 @@ class Settings:
     - `state`: folder of everything that is kept
     - `auth_delay_s`: how long refused credentials wait for their answer (Proxmox VE: 3 s)
     - `task_grace_s`: how long an answer waits for its task to end
+    - `ha_round_s`: how long the HA manager waits before each of its rounds (Proxmox VE: 10 s)
     """
 
     state: Path
     auth_delay_s: float = 3.0
     task_grace_s: float = 0.05
+    ha_round_s: float = 1.0
 
 
 class Lab:
@@ -76,6 +83,7 @@ class Lab:
         self.authority = Authority(store, settings.state)
         self.rights = Rights(store)
         self.engine = engine
+        self.ha = Manager(self)
         self.started = time.time()
         # name -> (what it was made from, what was made)
         self.cache: dict[str, tuple[Any, Any]] = {}
@@ -93,9 +101,11 @@ class Lab:
                 guest.status = guest.qmp = "stopped"
                 guest.save()
         self.store.commit()
+        self.ha.wake()
 
     async def close(self) -> None:
         """End tasks and close the store."""
+        await self.ha.close()
         await self.tasks.close()
         self.store.close()
 
@@ -162,6 +172,7 @@ class Lab:
         self.pool_remove(vmid)
         if purge:
             self._purge_from_jobs(str(vmid))
+            forget_guest(self.store, vmid)
 
     def _purge_from_jobs(self, vmid: str) -> None:
         """Shorten the lists of backup jobs; a job that saved only this guest goes with it."""

@@ -22,15 +22,30 @@ def validate(spec: MethodSpec, raw: dict[str, Any]) -> dict[str, Any]:
     strings too: `lab.formats.parse_property_string` takes them apart). JSON null is an absent
     parameter. A single value for an array becomes a list of one.
     """
-    given = {name: _listed(spec.parameters.get(name), value) for name, value in raw.items()}
-    errors = check_object(spec.parameters, given, additional=spec.additional)
+    value, more = _variant(spec, raw)
+    known = {**spec.parameters, **more}
+    given = {name: _listed(known.get(name), value) for name, value in raw.items()}
+    common = {name: value for name, value in given.items() if name not in more}
+    errors = check_object(spec.parameters, common, additional=spec.additional)
+    if more:
+        own = {name: value for name, value in given.items() if name in more}
+        errors |= check_object(more, own, path=f"oneOf[{value}]")
     if errors:
         raise bad_parameters(errors)
     return {
-        name: _typed(spec.parameters.get(name), value)
+        name: _typed(known.get(name), value)
         for name, value in given.items()
         if value is not None
     }
+
+
+def _variant(spec: MethodSpec, raw: dict[str, Any]) -> tuple[str, Properties]:
+    """The value of the parameter that decides about others, and those others."""
+    if spec.variants is None:
+        return "", Properties()
+    name, variants = spec.variants
+    value = str(raw.get(name))
+    return value, variants.get(value, Properties())
 
 
 def check_object(

@@ -10,6 +10,7 @@ from lab.errors import TaskError, failure
 from lab.guests import drives, pending
 from lab.guests.record import Guest, load
 from lab.guests.rights import check_root_only
+from lab.ha.config import check_removable
 from lab.routes import handles
 from lab.storage.volumes import volumes
 
@@ -24,6 +25,8 @@ async def destroy_guest(call: Call) -> str:
     node, vmid = params["node"], int(params["vmid"])
     check_root_only(call, "skiplock")
     _check(load(lab, vmid, node))
+    if not params.get("purge"):
+        check_removable(lab.store, vmid, "VM")
 
     async def work(log: TaskLog) -> None:
         async with lab.locks.guest(vmid):

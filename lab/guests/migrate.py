@@ -12,6 +12,7 @@ from lab.guests.clone import QEMU, check_target
 from lab.guests.disks import copy_volume
 from lab.guests.record import Guest, load
 from lab.guests.rights import check_root_only
+from lab.ha.requests import divert
 from lab.routes import handles
 from lab.storage import definitions, names
 from lab.storage.definitions import storage_config
@@ -96,6 +97,8 @@ async def migrate_guest(call: Call) -> str:
     check_target(lab, target)
     check_root_only(call, "force", "migration_type", "migration_network")
     storages = _check(call, load(lab, vmid, node))
+    if upid := await divert(call, "migrate"):
+        return upid
 
     async def work(log: TaskLog) -> None:
         async with lab.locks.guest(vmid):

@@ -14,6 +14,7 @@ from lab.guests.nets import is_net, parse_net
 from lab.guests.options import refuse
 from lab.guests.record import Guest, find_row, load, missing_file
 from lab.guests.rights import check_root_only
+from lab.ha.requests import divert
 from lab.routes import handles
 from lab.storage.volumes import volumes
 
@@ -42,6 +43,8 @@ async def start(call: Call) -> str:
     """Boot the guest; resuming a state that another host sends is not there."""
     check_root_only(call, "stateuri", "migratedfrom", "migration_type", "migration_network")
     refuse(call, "stateuri", "migratedfrom")
+    if upid := await divert(call, "start"):
+        return upid
     return await start_task(call, call.params["node"], int(call.params["vmid"]))
 
 
@@ -117,6 +120,8 @@ async def stop(call: Call) -> str:
     """Cut the power; nothing to do for a guest that is off."""
     lab, node, vmid = call.lab, call.params["node"], int(call.params["vmid"])
     check_root_only(call, "skiplock", "keepActive", "migratedfrom")
+    if upid := await divert(call, "stop"):
+        return upid
 
     async def work(log: TaskLog) -> None:
         if find_row(lab, vmid, node) is None:
@@ -170,6 +175,8 @@ async def shutdown(call: Call) -> str:
     paused = row is not None and row["qmp"] == "paused"
     if paused and not force:
         raise failure("VM is paused - cannot shutdown")
+    if upid := await divert(call, "shutdown"):
+        return upid
 
     async def work(log: TaskLog) -> None:
         if find_row(lab, vmid, node) is None:

@@ -14,6 +14,7 @@ from lab.guests.clone import QEMU
 from lab.guests.options import PASSWORD_SHOWN
 from lab.guests.record import KIND, load
 from lab.guests.update import memory_mib
+from lab.ha.config import guest_status
 from lab.routes import handles
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ async def read_status(call: Call) -> Row:
     lab, vmid = call.lab, int(call.params["vmid"])
     guest = load(lab, vmid, call.params["node"])
     status = full_status(lab, vmid, guest.row())
-    status["ha"] = {"managed": 0}
+    status["ha"] = guest_status(lab.store, vmid)
     if vga := guest.config.get("vga"):
         values = parse_property_string("pve-qm-vga", str(vga))
         if str(values.get("type", "")).startswith(("virtio", "qxl")):

@@ -8,6 +8,7 @@ from typing import Any
 from lab.app import Lab
 from lab.call import Call
 from lab.guests.read import resource_row
+from lab.ha.config import state_of
 from lab.routes import handles
 from lab.sdn.files import HOST, RUNNING
 from lab.sdn.status import network_rows
@@ -86,8 +87,8 @@ def _guest_rows(lab: Lab) -> list[dict[str, Any]]:
         if found[0] is not guest or (guest["status"] == "running" and found[1] != tick):
             found = (guest, tick, resource_row(lab, int(key), guest))
         fresh[key] = found
-        pool = pools.get(int(key))
-        rows.append(found[2] if pool is None else {**found[2], "pool": pool})
+        more = {"pool": pools.get(int(key)), "hastate": state_of(lab.store, "qemu", key)}
+        rows.append(found[2] | {name: value for name, value in more.items() if value is not None})
     lab.cache["guest rows"] = (None, fresh)
     return rows
 

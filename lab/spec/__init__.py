@@ -82,6 +82,7 @@ class MethodSpec:
     - `token`: whether API tokens may call it
     - `index`: what a folder lists, as (key, names); such a method needs no handler
     - `task`: whether the answer is the id of a task
+    - `variants`: a parameter's name, and which further parameters each of its values brings
     """
 
     method: str
@@ -93,6 +94,7 @@ class MethodSpec:
     token: bool = True
     additional: bool = False
     index: tuple[str, tuple[str, ...]] | None = None
+    variants: tuple[str, dict[str, Properties]] | None = None
 
 
 @cache
@@ -146,14 +148,20 @@ def _method(method: str, pattern: str, raw: dict[str, Any]) -> MethodSpec:
         if segment.startswith("{") and segment[1:-1] not in parameters:
             parameters[segment[1:-1]] = _path_variable(segment[1:-1])
     index = known.pop("index", None)
+    variants = known.pop("variants", None)
     known.pop("returns", None)
     return MethodSpec(
         method=method,
         pattern=pattern,
         parameters=parameters,
         index=(index["key"], tuple(index["names"])) if index else None,
+        variants=_variants(variants) if variants else None,
         **known,
     )
+
+
+def _variants(raw: dict[str, Any]) -> tuple[str, dict[str, Properties]]:
+    return raw["by"], {value: properties(more) for value, more in raw.items() if value != "by"}
 
 
 def _path_variable(name: str) -> Property:
