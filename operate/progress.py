@@ -222,11 +222,11 @@ class TerminalTelling(PlainTelling):
 
     def step(self, text: str) -> None:
         """A line above the bar."""
-        self._console.print(text, markup=False)
+        self._console.print(text, markup=False, soft_wrap=True)
 
     def line(self, text: str) -> None:
         """A line above the bar."""
-        self._console.print(text, markup=False, style="red")
+        self._console.print(text, markup=False, style="red", soft_wrap=True)
 
     def event(self, event: Event, tally: Tally) -> None:  # noqa: ARG002
         """Move the bar."""
