@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +12,17 @@ from lab.auth import Authority
 from lab.call import Call
 from lab.engines import engine_of
 from lab.errors import failure
+from lab.faults.book import Faults
+from lab.faults.work import TaskGate
 from lab.guests.record import from_row
 from lab.ha.config import forget_guest
 from lab.ha.manager import Manager
 from lab.locks import Locks
+from lab.realistic import Limits, Workers
 from lab.rights import Rights
 from lab.routes import Endpoint, Handler, Routes, handlers
 from lab.spec import load_methods
+from lab.storage.definitions import is_shared
 from lab.store import Store
 from lab.tasks import Tasks
 
@@ -63,6 +67,7 @@ class Settings:
     - `state`: folder of everything that is kept
     - `auth_delay_s`: how long refused credentials wait for their answer (Proxmox VE: 3 s)
     - `task_grace_s`: how long an answer waits for its task to end
+    - `limits`: how the cluster waits for locks, workers and lost hosts
     - `ha_round_s`: how long the HA manager waits before each of its rounds (Proxmox VE: 10 s)
     """
 
@@ -70,6 +75,7 @@ class Settings:
     auth_delay_s: float = 3.0
     task_grace_s: float = 0.05
     ha_round_s: float = 1.0
+    limits: Limits = field(default_factory=Limits)
 
 
 class Lab:
@@ -78,8 +84,11 @@ class Lab:
     def __init__(self, settings: Settings, store: Store, engine: Engine | None = None) -> None:
         self.settings = settings
         self.store = store
-        self.tasks = Tasks(store, settings.task_grace_s)
-        self.locks = Locks()
+        self.limits = settings.limits
+        self.faults = Faults(self)
+        self.tasks = Tasks(store, settings.task_grace_s, TaskGate(self))
+        self.locks = Locks(self.limits)
+        self.workers = Workers(self.limits)
         self.authority = Authority(store, settings.state)
         self.rights = Rights(store)
         self.engine = engine
@@ -104,7 +113,8 @@ class Lab:
         self.ha.wake()
 
     async def close(self) -> None:
-        """End tasks and close the store."""
+        """End faults and tasks, and close the store."""
+        self.faults.clear()
         await self.ha.close()
         await self.tasks.close()
         self.store.close()
@@ -130,11 +140,20 @@ class Lab:
         return found
 
     def resolve(self, name: str) -> str:
-        """The name of the host that a path means: `localhost` is the one that was called, which
-        is the first; 500 for a host that does not exist."""
-        if name == "localhost":
-            return str(self.nodes()[0]["name"])
-        return str(self.node(name)["name"])
+        """The name of the host that a path means: `localhost` is the one that was called; 500 for
+        a host that does not exist."""
+        return self.local if name == "localhost" else str(self.node(name)["name"])
+
+    @property
+    def local(self) -> str:
+        """The host that answers: the first one that is not lost."""
+        names = [name for name, _ in self.store.items("node")]
+        return next((name for name in names if not self.faults.offline(name)), names[0])
+
+    def shared(self, storage: str) -> bool:
+        """Whether all hosts see the same volumes of a storage."""
+        config = self.store.get("storage", storage)
+        return config is not None and is_shared(config)
 
     def pools_of(self, vmid: int | str) -> list[str]:
         """The pools a guest is in (none or one)."""

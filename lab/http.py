@@ -20,12 +20,15 @@ from lab.app import Lab
 from lab.auth import cookie_ticket
 from lab.call import Call, Upload
 from lab.errors import ApiError, Body, bad_parameters, failure, not_implemented, unauthorized
+from lab.faults import passage, wire
+from lab.faults.rule import Rule
 from lab.requestlog import RequestLog
 from lab.requests import Params, front, read_params, segments, split_target
 from lab.routes import Endpoint, Routes
 from lab.validate import validate
 
 UPLOADS = "uploads"  # folder below the state for files on their way in
+LOST = 0  # the status in the log when nothing, or not all, was answered
 METHODS = {"GET", "POST", "PUT", "DELETE"}
 _JSON_TYPE = "application/json;charset=UTF-8"
 _DUPLICATE = "duplicate parameter (already defined in URI) with conflicting values!"
@@ -58,26 +61,52 @@ class Front:
         started, clock = time.time(), time.perf_counter()
         path, query = split_target(request.raw_path)
         exchange = _Exchange(method=request.method, path=path)
+        status = LOST
+        rules = self._struck(request, exchange) if self._lab.faults else []
         try:
-            response = _success(await self._kept(request, exchange, query), exchange.extra)
+            if rules:
+                response = await wire.answer(
+                    request, rules, lambda: self._response(request, exchange, query)
+                )
+            else:
+                response = await self._response(request, exchange, query)
+            status = response.status
+            return response
+        finally:
+            if self._log is not None:
+                self._log.add(
+                    t=started,
+                    method=exchange.method,
+                    path=exchange.path,
+                    status=status,
+                    ms=(time.perf_counter() - clock) * 1000,
+                    user=exchange.user,
+                    params=exchange.params,
+                    faults=[rule.number for rule in rules],
+                )
+
+    def _struck(self, request: web.BaseRequest, exchange: _Exchange) -> list[Rule]:
+        """The faults that strike a request."""
+        parts = segments(exchange.path)
+        if parts is None:
+            return []
+        exchange.path = "/" + "/".join(parts)
+        host = parts[1] if parts[:1] == ["nodes"] and len(parts) > 1 else None
+        host = self._lab.local if host == "localhost" else host
+        return self._lab.faults.of_request(request.method, exchange.path, host)
+
+    async def _response(
+        self, request: web.BaseRequest, exchange: _Exchange, query: str
+    ) -> web.StreamResponse:
+        try:
+            return _success(await self._kept(request, exchange, query), exchange.extra)
         except ApiError as error:
-            response = await self._refusal(error)
+            return await self._refusal(error)
         except ConnectionError:
             raise
         except Exception as error:
-            _log.exception("%s %s", request.method, path)
-            response = await self._refusal(failure(f"internal error: {error!r}"))
-        if self._log is not None:
-            self._log.add(
-                t=started,
-                method=exchange.method,
-                path=exchange.path,
-                status=response.status,
-                ms=(time.perf_counter() - clock) * 1000,
-                user=exchange.user,
-                params=exchange.params,
-            )
-        return response
+            _log.exception("%s %s", request.method, exchange.path)
+            return await self._refusal(failure(f"internal error: {error!r}"))
 
     async def _kept(self, request: web.BaseRequest, exchange: _Exchange, query: str) -> Any:
         """The answer's data, after everything written for it is on the disk; what a failed call
@@ -93,10 +122,12 @@ class Front:
     async def _answer(self, request: web.BaseRequest, exchange: _Exchange, query: str) -> Any:
         if request.method not in METHODS:
             raise ApiError(501, f"method '{request.method}' not available", body=Body.EMPTY)
-        parts = segments(exchange.path)
+        parts = segments(split_target(request.raw_path)[0])
         if parts is None:
             raise front(501, f"no such uri '{exchange.path}'")
         exchange.path = "/" + "/".join(parts)
+        if self._lab.faults:
+            await passage.enter(self._lab)
         exchange.params, exchange.upload = await read_params(request, query, self._spool)
         found = self._routes.find(request.method, parts)
         if found is None or found[0].spec.permission != "world":
@@ -112,8 +143,11 @@ class Front:
         if "!" in user and not spec.token:
             raise ApiError(403, _NEEDS_TICKET.format(path=exchange.path))
         lab.rights.check(spec.permission, user, raw)
+        host = lab.local
         if "node" in variables and endpoint.pattern.startswith("/nodes/{node}/"):
-            raw["node"] = lab.resolve(variables["node"])
+            raw["node"] = host = lab.resolve(variables["node"])
+        if lab.faults:
+            await passage.reach_host(lab, host, protected=spec.protected)
         params = validate(spec, raw)
         call = Call(
             lab=lab,
@@ -126,7 +160,10 @@ class Front:
             extra=exchange.extra,
             upload=exchange.upload,
         )
-        return await endpoint.handler(call)
+        async with lab.workers.at_work(host, protected=spec.protected):
+            if lab.faults:
+                await passage.write_to_cluster(lab, call.method, call.path, params)
+            return await endpoint.handler(call)
 
     def _caller(self, request: web.BaseRequest) -> str:
         authority = self._lab.authority

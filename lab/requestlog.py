@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,7 +19,8 @@ class RequestLog:
     """Appends to `requests.jsonl`; at 32 MiB the file becomes `.1`, and `.1` becomes `.2`.
 
     Lines are `{"t": seconds since 1970, "method", "path", "status", "ms": time in the server,
-    "user", "params"}`. `flush` makes them visible to readers.
+    "user", "params"}`, and `faults` when some struck; status 0 is an answer that was not sent, or
+    not whole. `flush` makes them visible to readers.
     """
 
     def __init__(self, path: Path) -> None:
@@ -35,8 +37,9 @@ class RequestLog:
         ms: float,
         user: str | None,
         params: dict[str, Any],
+        faults: Sequence[int] = (),
     ) -> None:
-        """Append one line."""
+        """Append one line; `faults` are the numbers of those that struck the request."""
         line = {
             "t": round(t, 4),
             "method": method,
@@ -46,6 +49,8 @@ class RequestLog:
             "user": user,
             "params": {name: _shown(name, value) for name, value in params.items()},
         }
+        if faults:
+            line["faults"] = list(faults)
         self._file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
 
     def flush(self) -> None:

@@ -7,7 +7,7 @@ import fcntl
 import os
 import shutil
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -15,7 +15,9 @@ from aiohttp import web
 
 from lab.app import Lab, Settings, make_routes
 from lab.auth import ROOT, private_file
+from lab.control import Control
 from lab.http import UPLOADS, Front
+from lab.realistic import Limits
 from lab.requestlog import RequestLog
 from lab.seed import apply_seed, kept, read_seed
 from lab.store import Store
@@ -39,6 +41,7 @@ class Options:
     host: str = "127.0.0.1"
     port: int = 0
     auth_delay_s: float = 3.0
+    limits: Limits = field(default_factory=Limits)
 
 
 class Server:
@@ -53,6 +56,7 @@ class Server:
         self._lock: TextIO | None = None
         self._runner: web.ServerRunner | None = None
         self._flusher: asyncio.Task[None] | None = None
+        self._control: Control | None = None
         self.lab: Lab
         self.log: RequestLog
         self.port = 0
@@ -67,12 +71,16 @@ class Server:
         shutil.rmtree(state / UPLOADS, ignore_errors=True)  # bodies that a kill left half read
         seed = read_seed(self._options.seed)
         store = Store(state / "lab.db")
-        settings = Settings(state=state, auth_delay_s=self._options.auth_delay_s)
+        settings = Settings(
+            state=state, auth_delay_s=self._options.auth_delay_s, limits=self._options.limits
+        )
         self.added, self.kept = apply_seed(store, seed), kept(store, seed)
         self.lab = Lab(settings, store)
         keep_token(self.lab)
         await self.lab.open()
         self.log = RequestLog(state / "requests.jsonl")
+        self._control = Control(self.lab)
+        await self._control.start()
         await self._listen()
         self._flusher = asyncio.create_task(self._flush())
 
@@ -107,6 +115,10 @@ class Server:
         """Stop listening, end tasks, and close the store; safe after a failed start."""
         if self._flusher is not None:
             self._flusher.cancel()
+        if self._control is not None:
+            await self._control.stop()
+        if hasattr(self, "lab"):
+            self.lab.faults.clear()  # what hangs may end
         if self._runner is not None:
             await self._runner.cleanup()
         if hasattr(self, "lab"):

@@ -14,12 +14,15 @@ import os
 import re
 import time
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from typing import Protocol
 
 from lab.call import Call
 from lab.errors import ApiError, TaskError
 from lab.store import Store, Value
 
 KEPT = 10_000
+LOST = "unexpected status"  # of a task whose worker is gone
 _UPID = re.compile(
     r"UPID:([a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?):([0-9A-Fa-f]{8}):([0-9A-Fa-f]{8,9}):"
     r"([0-9A-Fa-f]{8}):([^:\s]+):([^:\s]*):([^:\s]+):"
@@ -45,6 +48,22 @@ class TaskLog:
 
 
 Work = Callable[[TaskLog], Awaitable[None]]
+current_log: ContextVar[TaskLog | None] = ContextVar("current_log", default=None)
+"""The log of the task in which the caller runs; None outside of tasks."""
+
+
+class WorkerLostError(Exception):
+    """The worker of a task is killed: no result, no last line in its log."""
+
+
+class Gate(Protocol):
+    """What stands between tasks and their work: faults that were asked for."""
+
+    def refuse(self, node: str, kind: str, about: str) -> None:
+        """Raise `ApiError` when no worker can be started for a task."""
+
+    async def around(self, caller: Call | str, task: Value, work: Work, log: TaskLog) -> None:
+        """Do the work of a task, or what has to happen in its place."""
 
 
 def parse_upid(upid: str) -> Value | None:
@@ -68,9 +87,11 @@ def parse_upid(upid: str) -> Value | None:
 class Tasks:
     """All tasks of the cluster, newest last."""
 
-    def __init__(self, store: Store, grace_s: float = 0.05) -> None:
+    def __init__(self, store: Store, grace_s: float = 0.05, gate: Gate | None = None) -> None:
         self._store = store
         self._grace_s = grace_s
+        self._gate = gate
+        self._killed: set[str] = set()
         self._running: dict[str, asyncio.Task[None]] = {}
         self._pid = os.getpid()
         self._interrupted = False
@@ -85,34 +106,40 @@ class Tasks:
         status; any other exception is a bug, logged with its traceback.
         """
         user = caller if isinstance(caller, str) else caller.user
+        if self._gate is not None:
+            self._gate.refuse(node, kind, about)
         upid = self._new_upid(node, kind, about, user)
         task: Value = {**(parse_upid(upid) or {}), "log": [], "status": None, "endtime": None}
         self._store.put("task", upid, task)
-        runner = asyncio.create_task(self._run(upid, task, work), name=upid)
+        runner = asyncio.create_task(self._run(caller, task, work), name=upid)
         self._running[upid] = runner
         await asyncio.wait([runner], timeout=self._grace_s)
         self._prune()
         return upid
 
-    async def _run(self, upid: str, task: Value, work: Work) -> None:
-        log = TaskLog(task)
+    async def _run(self, caller: Call | str, task: Value, work: Work) -> None:
+        upid, log = task["upid"], TaskLog(task)
+        current_log.set(log)
         try:
-            await work(log)
+            await (self._gate.around(caller, task, work, log) if self._gate else work(log))
             status = f"WARNINGS: {log.warnings}" if log.warnings else "OK"
         except (TaskError, ApiError) as error:
             status = _failure_text(error)
+        except WorkerLostError:
+            status = LOST
         except asyncio.CancelledError:
             if self._interrupted:
                 raise  # the lab ends: the next start finds the task without a result
-            status = "received interrupt"
+            status = LOST if upid in self._killed else "received interrupt"
         except Exception as error:
             _log.exception("task %s", upid)
             status = f"internal error: {error!r}"
         finally:
             self._running.pop(upid, None)
+            self._killed.discard(upid)
         if status == "OK" or status.startswith("WARNINGS: "):
             log(f"TASK {status}")
-        else:
+        elif status != LOST:
             log(f"TASK ERROR: {status}")
         self._end(upid, task, status)
         await self._store.flush()
@@ -130,7 +157,7 @@ class Tasks:
     def _end_lost(self) -> None:
         for upid, task in self._store.items("task"):
             if task["status"] is None:
-                self._end(upid, task, "unexpected status")
+                self._end(upid, task, LOST)
 
     def _prune(self) -> None:
         if self._store.count("task") <= KEPT:
@@ -156,6 +183,13 @@ class Tasks:
         """Ask a running task to end; one that is over is left alone."""
         if runner := self._running.get(upid):
             runner.cancel()
+
+    def kill_all_on(self, node: str) -> None:
+        """Kill the workers of a host that is lost; their tasks end without a result of theirs."""
+        for upid, runner in list(self._running.items()):
+            if upid.split(":")[1] == node:
+                self._killed.add(upid)
+                runner.cancel()
 
     async def wait(self, upid: str) -> Value:
         """Wait until a task is over and return it."""
