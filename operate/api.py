@@ -1,4 +1,4 @@
-"""A small client of the Proxmox VE API that only reads: what preflight checks look through.
+"""A small client of the Proxmox VE API: preflight reads by it, recovery clears up by it.
 
 Each way in which an API can be unreachable or wrong has its own `kind`, so that the message can
 say what to do. Standard library only, since it is started with every `up`.
@@ -65,6 +65,10 @@ class Api:
         """Start an action; for half-made guests of ours. Raises `ApiError`."""
         return self._data(*self._exchange("POST", path, fields))
 
+    def put(self, path: str, **fields: str) -> Any:
+        """Apply what is pending; for half-made bridges of ours. Raises `ApiError`."""
+        return self._data(*self._exchange("PUT", path, fields))
+
     def get_all(self, paths: Iterable[str]) -> dict[str, Any]:
         """Answers by path, a few requests at a time; the first failure is raised."""
         wanted = list(paths)
@@ -77,7 +81,7 @@ class Api:
         target = "/api2/json" + quote(path)
         headers = dict(self._headers)
         body = None
-        if method == "POST":
+        if method in ("POST", "PUT"):
             body = urlencode(fields)
             headers["Content-Type"] = "application/x-www-form-urlencoded"
         elif fields:

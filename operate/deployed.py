@@ -25,6 +25,11 @@ class DeployedGuest:
     broken: bool  # its last operation failed halfway
 
     @property
+    def logical(self) -> str:
+        """Its logical name, which the engine's events tell."""
+        return urn_name(self.urn)
+
+    @property
     def name(self) -> str:
         """Its name at the API, which is its logical name for guests of an event."""
         return str(self.inputs.get("name") or urn_name(self.urn))

@@ -40,7 +40,7 @@ def destroy(stack: Stack, places: Places, wishes: Wishes, telling: Telling) -> N
         carry_out(session, repair, state, api)
         state = deployed(session.engine) or state
     plan = plan_event(stack) if isinstance(stack, EventStack) else plan_site(stack)
-    names = frozenset(guest.name for guest in state.guests)
+    names = frozenset(guest.logical for guest in state.guests)
     options = ["--yes", "--skip-preview", "--parallel", str(parallel(plan, wishes))]
     options += ["--continue-on-error"] + (["--refresh"] if wishes.refresh else [])
     outcome = engine_run(session, "destroy", options, f"destroy {stack.name}", Tally(wanted=names))
@@ -50,7 +50,8 @@ def destroy(stack: Stack, places: Places, wishes: Wishes, telling: Telling) -> N
 
 def _ask(session: Session, state: Deployed, wishes: Wishes) -> None:
     """On a real site ask before guests and their disks go."""
-    text = f"{session.stack.name}: {len(state.guests)} guests and their disks are deleted"
+    what = "templates" if isinstance(session.stack, SiteStack) else "guests"
+    text = f"{session.stack.name}: {len(state.guests)} {what} and their disks are deleted"
     session.telling.step(text)
     if wishes.consents(session.site):
         return

@@ -88,7 +88,7 @@ def refresh(stack: Stack, places: Places, wishes: Wishes, telling: Telling) -> N
             telling.step(line)
         carry_out(session, repair, state, api)
     plan = plan_event(stack) if isinstance(stack, EventStack) else plan_site(stack)
-    names = frozenset(guest.name for guest in state.guests)
+    names = frozenset(guest.logical for guest in state.guests)
     options = ["--yes", "--skip-preview", "--parallel", str(parallel(plan, wishes))]
     outcome = engine_run(session, "refresh", options, f"refresh {stack.name}", Tally(wanted=names))
     record = outcome.record() | {

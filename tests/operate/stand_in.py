@@ -68,7 +68,7 @@ class StandIn:
             def answer(self) -> None:
                 stand_in.answer(self)
 
-            do_GET = do_POST = do_DELETE = answer  # noqa: N815 - http.server's names
+            do_GET = do_POST = do_PUT = do_DELETE = answer  # noqa: N815 - http.server's names
 
             def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
                 pass

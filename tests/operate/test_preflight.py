@@ -83,7 +83,7 @@ def test_a_site_that_is_ready_has_no_findings_and_is_only_read(
     assert len(api_server.calls) == 6
 
 
-def test_nobody_answers(places: Places) -> None:
+def test_an_api_where_nobody_answers_is_told(places: Places) -> None:
     text = unreachable(places)
     assert "refuses connections; check name and port; Proxmox VE answers on port 8006" in text
 

@@ -161,6 +161,18 @@ def test_a_guest_that_was_not_made_yet_leaves_only_a_note(state: dict[str, Any],
             "/access/groups/practicum-event-instructors",
             {"comment": ""},
         ),
+        (
+            "proxmoxve:network/linux/bridge:Bridge",
+            {"nodeName": "pve01", "name": "vmbr1"},
+            "/nodes/pve01/network/vmbr1",
+            {"comments": "practicum:event:clusters\n"},
+        ),
+        (
+            "proxmoxve:cluster/firewall/security/groupLegacy:GroupLegacy",
+            {"name": "event-heads"},
+            "/cluster/firewall/groups/event-heads",
+            [],
+        ),
     ],
 )
 def test_other_objects_of_ours_that_are_half_made_are_deleted(
@@ -173,12 +185,35 @@ def test_other_objects_of_ours_that_are_half_made_are_deleted(
     answer: Any,
 ) -> None:
     cut = read_export(cut_off(state, kind, "thing", given))
+    groups = site_api.answers["/cluster/firewall/groups"] = [
+        {"group": "event-heads", "comment": "practicum:events of others"}
+    ]
     assert plan_repair(cut, survey(api, ()), "event", api).leftovers == ()
+    groups[0]["comment"] = "practicum:event exposed nodes"
     site_api.answers[path] = answer
+    site_api.answers["/nodes/pve01/network"] = None
     repair = plan_repair(cut, survey(api, ()), "event", api)
     assert [each.path for each in repair.leftovers] == [path]
     carry_out(session(AnyEngine()), repair, cut, api)
     assert f"DELETE {path}" in site_api.calls
+
+
+def test_rules_of_a_guest_that_were_made_already_are_cleared(
+    state: dict[str, Any], api: Api, site_api: StandIn
+) -> None:
+    given = vm_inputs(state, "c01-head")
+    path = f"/nodes/{given['nodeName']}/qemu/{given['vmId']}/firewall/rules"
+    kind = "proxmoxve:firewall/rulesLegacy:RulesLegacy"
+    cut = read_export(cut_off(state, kind, "c01-head-rules", given))
+    site_api.answers[path] = []
+    assert plan_repair(cut, survey(api, ()), "event", api).leftovers == ()
+    site_api.answers[path] = [{"pos": 0, "type": "group"}]
+    site_api.answers[f"{path}/0"] = None
+    repair = plan_repair(cut, survey(api, ()), "event", api)
+    assert [each.path for each in repair.leftovers] == [path]
+    carry_out(session(AnyEngine()), repair, cut, api)
+    assert f"DELETE {path}/0" in site_api.calls
+    assert f"DELETE {path}" not in site_api.calls
 
 
 def test_a_pool_of_somebody_else_stays(state: dict[str, Any], api: Api, site_api: StandIn) -> None:
