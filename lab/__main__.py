@@ -1,4 +1,5 @@
-"""`python -m lab serve --state DIR --seed FILE`: the lab in the foreground until SIGTERM."""
+"""The lab as a program: `python -m lab serve` in the foreground until SIGTERM, and what is done to
+the state of a lab that does not run: `export`, `import`, `fill`."""
 
 from __future__ import annotations
 
@@ -8,30 +9,25 @@ import json
 import logging
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from lab import archive
+from lab.archive import ArchiveError
+from lab.population import populate
+from lab.realistic import CLONE_S, limits
 from lab.seed import SeedError
-from lab.serve import Options, ServeError, Server, ready_line
-from lab.store import StoreError
+from lab.serve import DATABASE, Options, ServeError, Server, lock_state, ready_line
+from lab.store import Store, StoreError
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the lab; exit status 1 and one line for what the user can put right."""
     arguments = _parser().parse_args(argv)
-    options = Options(
-        state=arguments.state,
-        seed=arguments.seed,
-        port=arguments.port,
-        auth_delay_s=arguments.auth_delay,
-    )
     try:
-        logging.basicConfig(
-            filename=_log_file(arguments.state),
-            level=arguments.log_level.upper(),
-            format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        )
-        asyncio.run(_serve(options))
-    except (ServeError, SeedError, StoreError) as error:
+        arguments.work(arguments)
+    except (ServeError, SeedError, StoreError, ArchiveError) as error:
         print(error, file=sys.stderr)
         return 1
     except OSError as error:
@@ -44,12 +40,62 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="lab", description=__doc__)
     verbs = parser.add_subparsers(required=True)
     serve = verbs.add_parser("serve", help="answer the Proxmox VE API on a loopback port")
-    serve.add_argument("--state", type=Path, required=True, help="folder of everything kept")
+    serve.set_defaults(work=_serve_until_ended)
     serve.add_argument("--seed", type=Path, required=True, help="JSON: hosts, storages, images")
     serve.add_argument("--port", type=int, default=0, help="default: a free one")
     serve.add_argument("--auth-delay", type=float, default=3.0, help="seconds before a 401")
     serve.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
+    serve.add_argument(
+        "--realistic", action="store_true",
+        help="3 workers a host, 10 s for a lock, 1 s for the source of a clone, clones take time",
+    )  # fmt: skip
+    serve.add_argument(
+        "--clone-seconds", type=_seconds, metavar="H",
+        help=f"time of a clone's disk under its storage's lock; realistic: {CLONE_S}, else 0",
+    )  # fmt: skip
+    serve.add_argument(
+        "--clock", type=_seconds, default=1.0, metavar="FACTOR",
+        help="multiplies all waits of the simulated cluster; 0.1 is ten times faster",
+    )  # fmt: skip
+    export = verbs.add_parser("export", help="write all that a lab knows as JSON")
+    export.set_defaults(work=_export)
+    export.add_argument("file", type=Path)
+    load = verbs.add_parser("import", help="put an export in place of all that a lab knows")
+    load.set_defaults(work=_import)
+    load.add_argument("file", type=Path)
+    fill = verbs.add_parser("fill", help="add guests to a lab, for measurements")
+    fill.set_defaults(work=_fill)
+    fill.add_argument("--guests", type=int, required=True)
+    for verb in (serve, export, load, fill):
+        verb.add_argument("--state", type=Path, required=True, help="folder of everything kept")
     return parser
+
+
+def _seconds(text: str) -> float:
+    found = float(text)
+    if not 0 <= found <= 3600:
+        raise argparse.ArgumentTypeError(f"{text} is not from 0 to 3600")
+    return found
+
+
+def _serve_until_ended(arguments: argparse.Namespace) -> None:
+    options = Options(
+        state=arguments.state,
+        seed=arguments.seed,
+        port=arguments.port,
+        auth_delay_s=arguments.auth_delay,
+        limits=limits(
+            realistic=arguments.realistic,
+            clone_s=arguments.clone_seconds,
+            clock=arguments.clock,
+        ),
+    )
+    logging.basicConfig(
+        filename=_log_file(arguments.state),
+        level=arguments.log_level.upper(),
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    asyncio.run(_serve(options))
 
 
 def _log_file(state: Path) -> Path:
@@ -69,6 +115,37 @@ async def _serve(options: Options) -> None:
         await ended.wait()
     finally:
         await server.stop()
+
+
+@contextmanager
+def _store(state: Path) -> Iterator[Store]:
+    """The store of a lab that does not run, for as long as nobody else has it."""
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with lock_state(state):
+        store = Store(state / DATABASE)
+        try:
+            yield store
+        finally:
+            store.close()
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    if not (arguments.state / DATABASE).exists():
+        raise ArchiveError(f"{arguments.state} holds no lab")
+    with _store(arguments.state) as store:
+        print(json.dumps({"objects": archive.export(store, arguments.file)}))
+
+
+def _import(arguments: argparse.Namespace) -> None:
+    objects = archive.read(arguments.file)
+    with _store(arguments.state) as store:
+        absent = archive.load(store, objects, arguments.state)
+    print(json.dumps({"objects": len(objects), "withoutFile": absent}))
+
+
+def _fill(arguments: argparse.Namespace) -> None:
+    with _store(arguments.state) as store:
+        print(json.dumps({"guests": populate(store, arguments.guests)}))
 
 
 if __name__ == "__main__":

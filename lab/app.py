@@ -17,7 +17,7 @@ from lab.faults.work import TaskGate
 from lab.guests.record import from_row
 from lab.ha.config import forget_guest
 from lab.ha.manager import Manager
-from lab.locks import Locks
+from lab.locks import Hold, Locks
 from lab.realistic import Limits, Workers
 from lab.rights import Rights
 from lab.routes import Endpoint, Handler, Routes, handlers
@@ -56,6 +56,8 @@ HANDLER_MODULES = (
     "lab.sections.sdn_subnets",
     "lab.sections.sdn_controllers",
     "lab.guests",
+    "lab.lxc",
+    "lab.consoles",
     "lab.storage",
 )
 
@@ -87,7 +89,7 @@ class Lab:
         self.limits = settings.limits
         self.faults = Faults(self)
         self.tasks = Tasks(store, settings.task_grace_s, TaskGate(self))
-        self.locks = Locks(self.limits)
+        self.locks = Locks(self.limits, lambda vmid: store.get("lxc", vmid) is not None)
         self.workers = Workers(self.limits)
         self.authority = Authority(store, settings.state)
         self.rights = Rights(store)
@@ -154,6 +156,11 @@ class Lab:
         """Whether all hosts see the same volumes of a storage."""
         config = self.store.get("storage", storage)
         return config is not None and is_shared(config)
+
+    def storage_lock(self, storage: str, node: str) -> Hold:
+        """The lock under which volumes of a storage are made from a host: the host's, or the
+        cluster's when the storage is shared."""
+        return self.locks.storage(storage, None if self.shared(storage) else node)
 
     def pools_of(self, vmid: int | str) -> list[str]:
         """The pools a guest is in (none or one)."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -152,8 +153,13 @@ class Locks:
     Use as `async with lab.locks.guest(vmid):`.
     """
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        is_container: Callable[[str], bool] = lambda _vmid: False,
+    ) -> None:
         self._limits = limits or Limits()
+        self._is_container = is_container
         self._locks: WeakValueDictionary[str, _Lock] = WeakValueDictionary()
         self._blocked: dict[str, list[_Lock]] = {}
 
@@ -171,6 +177,8 @@ class Locks:
 
     def _guest(self, vmid: int | str, wait_s: float | None, *, shared: bool) -> Hold:
         file = f"/var/lock/qemu-server/lock-{vmid}.conf"
+        if self._is_container(str(vmid)):
+            file = f"/run/lock/lxc/pve-config-{vmid}.lock"
         name = f"guest/{vmid}"
         return Hold(
             lock=self._named(name),

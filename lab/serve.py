@@ -24,6 +24,7 @@ from lab.store import Store
 from lab.tls import server_context
 
 TOKEN_NAME = "practicum"  # noqa: S105 - the name of the token, not its secret
+DATABASE = "lab.db"
 FLUSH_S = 0.2
 SHUTDOWN_S = 5.0  # what answers still on their way get
 
@@ -70,7 +71,7 @@ class Server:
         self._lock = lock_state(state)
         shutil.rmtree(state / UPLOADS, ignore_errors=True)  # bodies that a kill left half read
         seed = read_seed(self._options.seed)
-        store = Store(state / "lab.db")
+        store = Store(state / DATABASE)
         settings = Settings(
             state=state, auth_delay_s=self._options.auth_delay_s, limits=self._options.limits
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from lab.faults import quorum
+from lab.faults import quorum, status_daemon
 from lab.faults.kinds import Scope
 from lab.faults.rule import FaultError, Rule, make_rule
 
@@ -27,6 +27,7 @@ class Faults:
         self._numbers = 0
         self._timers: dict[int, asyncio.TimerHandle] = {}
         self._blocks: dict[int, list[tuple[str, asyncio.Task[None]]]] = {}
+        self._daemons: dict[int, asyncio.Task[None]] = {}
         self.changes = 0
 
     async def add(self, asked: dict[str, Any]) -> Rule:
@@ -81,6 +82,11 @@ class Faults:
             self._mark_guest(rule, rule.get("text"))
         elif rule.kind == "host-offline" and rule.get("crash"):
             self._lab.tasks.kill_all_on(rule.get("host"))
+        elif rule.kind == "slow-pvestatd":
+            from lab.sections.resources import guest_rows  # the sections know the faults
+
+            work = status_daemon.rounds(self._lab, rule, guest_rows)
+            self._daemons[rule.number] = asyncio.ensure_future(work)
 
     def _end(self, rule: Rule) -> None:
         """Whatever a fault has changed is as before; a crashed host comes back with guests off."""
@@ -90,6 +96,8 @@ class Faults:
         self.changes += 1
         if timer := self._timers.pop(rule.number, None):
             timer.cancel()
+        if daemon := self._daemons.pop(rule.number, None):
+            daemon.cancel()
         for name, task in self._blocks.pop(rule.number, []):
             task.cancel()
             self._lab.locks.unblock(name)

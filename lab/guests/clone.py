@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +23,11 @@ from lab.storage.volumes import volumes
 
 if TYPE_CHECKING:
     from lab.app import Lab
+    from lab.locks import Hold
     from lab.tasks import TaskLog
 
+# What is seen of a clone before it is made.
+_UNFINISHED = {"lock": "clone", "description": " qmclone temporary file"}
 QEMU = "/nodes/{node}/qemu/{vmid}"
 # State of one guest that makes no sense in another.
 _NOT_COPIED = frozenset(
@@ -51,11 +55,12 @@ async def clone_guest(call: Call) -> str:
 
     async def work(log: TaskLog) -> None:
         # Clones of one template run side by side: a source that is off is only read.
-        async with lab.locks.guest(new):
+        running = load(lab, vmid, node).running
+        async with lab.locks.clone(vmid, new, running=running):
             source = load(lab, vmid, node)
             _check(call, source)
             log(f"creating a clone of VM {vmid} with ID {new}")
-            _Clone(call, source, new, log).run()
+            await _Clone(call, source, new, log).run()
 
     return await lab.tasks.start(call, node, "qmclone", str(vmid), work)
 
@@ -142,20 +147,24 @@ class _Clone:
         self._made: list[str] = []
         self._guest = Guest(lab=call.lab, vmid=vmid, node=source.node)
 
-    def run(self) -> None:
-        """Make volumes and configuration; nothing stays when it fails."""
+    async def run(self) -> None:
+        """Make volumes and configuration; nothing stays when it fails or is interrupted."""
         guest, lab = self._guest, self._lab
-        guest.config = self._options()
+        options = self._options()
+        guest.config = dict(_UNFINISHED)
+        guest.save()
+        guest.config = options
         lab.firewall_copy(self._source.vmid, guest.vmid)
         try:
             for key, drive in self._source.drives(self._config):
                 if not drives.is_cdrom(drive, without_cloud_init=True):
-                    guest.config[key] = self._drive(key, drive)
+                    guest.config[key] = await self._drive(key, drive)
         except ApiError as error:
-            for volid in self._made:
-                self._rows.free(volid, guest.node)
-            lab.store.delete("firewall", f"vm/{guest.vmid}")
+            self._undo()
             raise TaskError(f"clone failed: {error.message}") from error
+        except asyncio.CancelledError:
+            self._undo()
+            raise
         if self._source.pending:
             waiting = ",".join(self._source.pending)
             self._log.warn(f"found pending changes for '{waiting}', discarding for clone")
@@ -163,6 +172,12 @@ class _Clone:
         guest.save()
         if pool := self._call.params.get("pool"):
             lab.pool_add(pool, guest.vmid)
+
+    def _undo(self) -> None:
+        for volid in self._made:
+            self._rows.free(volid, self._guest.node)
+        self._lab.store.delete("firewall", f"vm/{self._guest.vmid}")
+        self._guest.remove()
 
     def _options(self) -> dict[str, Any]:
         source, params = self._config, self._call.params
@@ -186,15 +201,23 @@ class _Clone:
             config["description"] = params["description"]
         return config
 
-    def _drive(self, key: str, drive: Drive) -> str:
+    async def _drive(self, key: str, drive: Drive) -> str:
         kind = "full" if self._full else "linked"
         self._log(f"create {kind} clone of drive {key} ({drive['file']})")
-        volid = self._volume(key, drive)
+        async with self._storage_lock(drive):
+            if not drives.is_cloud_init(drive):
+                await self._lab.limits.pass_time(self._lab.limits.clone_s)
+            volid = self._volume(key, drive)
         self._made.append(volid["volid"])
         return drives.print_drive(
             {k: v for k, v in drive.items() if k != "format"}
             | {"file": volid["volid"], "size": volid["size"]}
         )
+
+    def _storage_lock(self, drive: Drive) -> Hold:
+        origin = self._rows.require(drive["file"], self._source.node)
+        storage = str(self._call.params.get("storage") or origin["storage"])
+        return self._lab.storage_lock(storage, self._guest.node)
 
     def _volume(self, key: str, drive: Drive) -> dict[str, Any]:
         guest, params = self._guest, self._call.params

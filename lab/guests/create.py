@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 from lab.call import Call
 from lab.errors import ApiError, TaskError, failure, forbidden
 from lab.guests import drives
-from lab.guests.disks import Allocation, check_drives, check_storages, resolve_cdrom
+from lab.guests.disks import (
+    Allocation,
+    check_drives,
+    check_storages,
+    resolve_cdrom,
+    storages_of,
+)
 from lab.guests.machines import QEMU_VERSION, pinned_machine
 from lab.guests.options import given_options, refuse
 from lab.guests.power import start_task
@@ -62,7 +68,7 @@ async def create_guest(call: Call) -> str:
 
     async def work(log: TaskLog) -> None:
         async with lab.locks.guest(vmid):
-            _create(load(lab, vmid, node), options, params.get("storage"), log)
+            await _create(load(lab, vmid, node), options, params.get("storage"), log)
             if pool:
                 lab.pool_add(pool, vmid)
         if params.get("start"):
@@ -72,9 +78,14 @@ async def create_guest(call: Call) -> str:
     return await lab.tasks.start(call, node, "qmcreate", str(vmid), work)
 
 
-def _create(guest: Guest, options: dict[str, Any], storage: str | None, log: TaskLog) -> None:
+async def _create(
+    guest: Guest, options: dict[str, Any], storage: str | None, log: TaskLog
+) -> None:
     allocation = Allocation(guest, storage)
     try:
+        for name in storages_of(options, storage):
+            async with guest.lab.storage_lock(name, guest.node):
+                pass  # making an empty disk takes no time, waiting for one's turn does
         guest.config = _configured(guest, options, allocation, log)
     except ApiError as error:
         allocation.undo()

@@ -114,6 +114,20 @@ def _check_source(lab: Lab, key: str, source: str) -> None:
         raise bad_parameter(key, text)
 
 
+def storages_of(options: dict[str, Any], default_storage: str | None) -> list[str]:
+    """The storages on which a request makes volumes, each once."""
+    found: dict[str, None] = {}
+    for key in drives.drive_keys(options):
+        file: str = drives.parse_drive(key, options[key])["file"]
+        new = NEW_DISK.fullmatch(file)
+        if file == "cloudinit" or file.endswith(":cloudinit") or new:
+            name = new[1] if new else file.rpartition(":")[0]
+            storage = name or default_storage
+            if storage is not None:
+                found[storage] = None
+    return list(found)
+
+
 class Allocation:
     """Makes the volumes of one request; `undo` removes them when the rest of it fails."""
 

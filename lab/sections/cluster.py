@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import lab as room
+from lab.app import Lab
 from lab.call import Call
 from lab.errors import bad_parameter, failure
 from lab.formats import parse_property_string
@@ -37,21 +38,21 @@ async def read_status(call: Call) -> Any:
         "type": "cluster",
         "name": call.lab.cluster,
         "nodes": len(nodes),
-        "quorate": 1,
+        "quorate": int(call.lab.faults.quorate),
         "version": len(nodes),
     }
-    return [cluster, *(_node_status(node) for node in nodes)]
+    return [cluster, *(_node_status(call.lab, node) for node in nodes)]
 
 
-def _node_status(node: dict[str, Any]) -> dict[str, Any]:
+def _node_status(lab: Lab, node: dict[str, Any]) -> dict[str, Any]:
     return {
         "id": f"node/{node['name']}",
         "type": "node",
         "name": node["name"],
         "nodeid": node["nodeid"],
         "ip": node["address"],
-        "online": 1,
-        "local": int(node["nodeid"] == 1),
+        "online": int(not lab.faults.offline(node["name"])),
+        "local": int(node["name"] == lab.local),
         "level": "",
     }
 

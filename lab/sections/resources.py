@@ -7,6 +7,7 @@ from typing import Any
 
 from lab.app import Lab
 from lab.call import Call
+from lab.faults import status_daemon
 from lab.guests.read import resource_row
 from lab.ha.config import state_of
 from lab.routes import handles
@@ -48,6 +49,7 @@ def all_rows(lab: Lab) -> list[dict[str, Any]]:
     stamp = (
         lab.store.generation_of(*_TOLD),
         int(time.monotonic() / CLOCK),
+        status_daemon.stamp(lab),
     )
     cached = lab.cache.get("resources")
     if cached is None or cached[0] != stamp:
@@ -60,9 +62,13 @@ def _make_rows(lab: Lab) -> list[dict[str, Any]]:
     pools = [
         {"id": f"/pool/{name}", "type": "pool", "pool": name} for name, _ in lab.store.items("pool")
     ]
-    guests = _guest_rows(lab)
+    guests = status_daemon.as_of_last_round(lab, guest_rows(lab))
     running = _running(guests)
-    nodes = [node_row(node, running.get(node["name"], [])) for node in lab.nodes()]
+    nodes = [
+        lost_row(node) if lab.faults.offline(node["name"])
+        else node_row(node, running.get(node["name"], []))
+        for node in lab.nodes()
+    ]  # fmt: skip
     return [*guests, *nodes, *storage_rows(lab), *pools, *network_rows(lab)]
 
 
@@ -75,7 +81,7 @@ def _running(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def _guest_rows(lab: Lab) -> list[dict[str, Any]]:
+def guest_rows(lab: Lab) -> list[dict[str, Any]]:
     """One row per guest, kept until it is written again or, when it runs, the clock ticks."""
     pools = {vmid: name for name, pool in lab.store.items("pool") for vmid in pool["vms"]}
     tick = int(time.monotonic() / CLOCK)
@@ -96,6 +102,17 @@ def _guest_rows(lab: Lab) -> list[dict[str, Any]]:
 def read_node(lab: Lab, name: str) -> dict[str, Any]:
     """The row of one host."""
     return next(row for row in all_rows(lab) if row["id"] == f"node/{name}")
+
+
+def lost_row(node: dict[str, Any]) -> dict[str, Any]:
+    """A host that cannot be reached; its guests keep the status they had."""
+    return {
+        "id": f"node/{node['name']}",
+        "type": "node",
+        "node": node["name"],
+        "status": "offline",
+        "level": "",
+    }
 
 
 def node_row(node: dict[str, Any], running: list[dict[str, Any]]) -> dict[str, Any]:

@@ -24,6 +24,8 @@ def usage(lab: Lab, storage: str, node: str) -> tuple[int, int]:
     config = storage_config(lab, storage)
     shared = definitions.is_shared(config)
     total = int(float(config.get("sizeGib", DEFAULT_GIB)) * GIB)
+    if lab.faults.full(storage, node):
+        return total, total
     used = _used(lab).get((storage, None if shared else node), 0)
     return min(used, total), total
 

@@ -15,7 +15,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from lab.errors import failure
-from lab.storage import definitions, names
+from lab.storage import definitions, names, space
 from lab.storage.definitions import storage_config
 from lab.storage.features import newest_only
 
@@ -90,6 +90,7 @@ class Volumes:
         storage, name = names.parse_volume_id(volid)
         config = storage_config(self._lab, storage)
         parsed = names.parse_name(config["type"], name)
+        space.check(self._lab, config, volid, node)
         row: Row = {
             "volid": volid,
             "storage": storage,
@@ -223,7 +224,8 @@ class Volumes:
         storage, name = names.parse_volume_id(row["volid"])
         config = storage_config(self._lab, storage)
         parsed = names.parse_name(config["type"], name)
-        file = re.sub(r"^vm-", f"{prefix}-", parsed.name)
+        folder = parsed.name.startswith("subvol-")
+        file = re.sub(r"^(?:vm|subvol)-", f"{prefix}{'vol' if folder else ''}-", parsed.name)
         new = names.disk_name(config["type"], vmid, file, parsed.base)
         return self._move(row, f"{storage}:{new}")
 
@@ -279,7 +281,8 @@ class Volumes:
     def of_guest(self, vmid: int, node: str) -> list[Row]:
         """All disks with a guest's number, on all storages of its host."""
         rows = self._by_guest.get(vmid, {}).values()
-        return [r for r in rows if r["node"] in (None, node) and r["content"] == "images"]
+        kinds = ("images", "rootdir")
+        return [r for r in rows if r["node"] in (None, node) and r["content"] in kinds]
 
 
 def _seeded(row: Row) -> Row:
