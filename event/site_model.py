@@ -236,3 +236,15 @@ class Lab(Model):
     volumes: list[LabVolume] = Field(
         default=[], max_length=256, description="Volumes that exist before practicum does anything."
     )
+    realistic: bool = Field(
+        default=False,
+        description="Proxmox VE's real limits: 3 workers a host, 10 s for a lock, clones that take "
+        "time.",
+    )
+    clone_seconds: float | None = Field(
+        default=None,
+        ge=0,
+        le=600,
+        description="Seconds that a clone holds its storage's lock for each disk; realistic: 0.8, "
+        "else 0.",
+    )

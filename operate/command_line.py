@@ -16,6 +16,7 @@ import typer
 import typer.core
 
 from event.problems import PracticumError
+from operate.lab_faults import faults_app
 
 typer.core.HAS_RICH = False  # importing rich for an error's frame costs more than planning an event
 
@@ -33,11 +34,12 @@ app = typer.Typer(
 )
 lab_app = typer.Typer(
     name="lab",
-    help="The lab that stands in for a site: start, stop, status, reset, log.",
+    help="The lab that stands in for a site: start, stop, status, log, faults, export, import.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 app.add_typer(lab_app)
+lab_app.add_typer(faults_app)
 
 Stack = Annotated[str, typer.Argument(metavar="[STACK]", help="Event or site; default: laptop.")]
 Site = Annotated[str, typer.Argument(metavar="[STACK]", help="Site or event; default: lab.")]
@@ -152,11 +154,16 @@ def import_two_files(
 
 
 @lab_app.command("start")
-def lab_start(stack: Site = "lab") -> None:
+def lab_start(
+    stack: Site = "lab",
+    realistic: Annotated[
+        bool, typer.Option("--realistic", help="With Proxmox VE's limits on workers and locks.")
+    ] = False,
+) -> None:
     """Start the lab of a site, unless it runs."""
     from operate import lab_verbs
 
-    lab_verbs.start(stack)
+    lab_verbs.start(stack, realistic=realistic)
 
 
 @lab_app.command("stop")
@@ -193,6 +200,29 @@ def lab_log(
     from operate import lab_verbs
 
     lab_verbs.log(stack, lines=lines, follow=follow)
+
+
+@lab_app.command("export")
+def lab_export(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Is written anew, mode 0600.")],
+    stack: Site = "lab",
+) -> None:
+    """Write everything that the lab knows as JSON."""
+    from operate import lab_archive
+
+    lab_archive.export(stack, file)
+
+
+@lab_app.command("import")
+def lab_import(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Written by lab export.")],
+    stack: Site = "lab",
+    yes: Yes = False,
+) -> None:
+    """Put an export in place of everything that the lab knows; it must not run."""
+    from operate import lab_archive
+
+    lab_archive.load(stack, file, yes=yes)
 
 
 @app.command("test")

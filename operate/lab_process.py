@@ -82,8 +82,12 @@ def status(stack: SiteStack, places: Places) -> LabStatus:
     )
 
 
-def start(stack: SiteStack, places: Places) -> tuple[LabStatus, list[str]]:
+def start(
+    stack: SiteStack, places: Places, *, realistic: bool = False
+) -> tuple[LabStatus, list[str]]:
     """Start the lab unless it runs; its status, and what its seed has added.
+
+    `realistic` asks for Proxmox VE's real limits even if the stack file does not.
 
     Raises `RunError` with the lab's own words when it refuses.
     """
@@ -99,15 +103,28 @@ def start(stack: SiteStack, places: Places) -> tuple[LabStatus, list[str]]:
         raise RunError(str(problem))
     state = own_folder(before.state)
     write_private(state / "seed.json", json.dumps(seed(stack), indent=1))
-    ready = _serve(stack, state, address.port or 8006, places)
+    ready = _serve(stack, state, address.port or 8006, places, _limits(stack, realistic))
     return status(stack, places), [str(item) for item in ready.get("added", [])]
 
 
-def _serve(stack: SiteStack, state: Path, port: int, places: Places) -> dict[str, Any]:
+def _limits(stack: SiteStack, realistic: bool) -> list[str]:
+    """Options of the lab for how its cluster waits."""
+    if stack.lab is None:
+        return []
+    options = ["--realistic"] if realistic or stack.lab.realistic else []
+    if stack.lab.clone_seconds is not None:
+        options += ["--clone-seconds", str(stack.lab.clone_seconds)]
+    return options
+
+
+def _serve(
+    stack: SiteStack, state: Path, port: int, places: Places, options: list[str]
+) -> dict[str, Any]:
     """Start the process by itself and wait for its line; the line as a record."""
     said, refused = state / "serve.out", state / "serve.err"
     command = [sys.executable, "-P", "-m", "lab", "serve", "--state", str(state)]
     command += ["--seed", str(state / "seed.json"), "--port", str(port), "--auth-delay", "0.2"]
+    command += options
     with said.open("wb") as out, refused.open("wb") as err:
         process = subprocess.Popen(
             command,

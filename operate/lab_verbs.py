@@ -13,6 +13,7 @@ from typing import Any
 from event.problems import RunError
 from event.stack import SiteStack
 from operate import lab_process
+from operate.lab_control import ask
 from operate.places import Places
 from operate.stacks import load, site_of
 
@@ -20,12 +21,17 @@ FOLLOW_S = 0.3
 LONGEST_PARAMETERS = 90
 
 
-def start(name: str) -> None:
+def start(name: str, *, realistic: bool = False) -> None:
     """Start the lab and say where it answers."""
-    site, places = _site(name)
+    site, places = site_and_places(name)
     places.make()
     before = lab_process.status(site, places)
-    lab, added = lab_process.start(site, places)
+    lab, added = lab_process.start(site, places, realistic=realistic)
+    if before.running and realistic and not ask(lab, "status")["realistic"]:
+        raise RunError(
+            f"lab {lab.site} runs already, without --realistic; stop it first: "
+            f"./practicum lab stop {lab.site}"
+        )
     word = "runs already" if before.running else "started"
     print(f"lab {lab.site} {word}: {lab.endpoint} (process {lab.pid})")
     if added and not before.running:
@@ -34,14 +40,14 @@ def start(name: str) -> None:
 
 def stop(name: str) -> None:
     """Stop the lab."""
-    site, places = _site(name)
+    site, places = site_and_places(name)
     done = lab_process.stop(site, places)
     print(f"lab {site.name} {'stopped; what it holds is kept' if done else 'does not run'}")
 
 
 def status(name: str, *, as_json: bool) -> None:
     """Say how the lab is."""
-    site, places = _site(name)
+    site, places = site_and_places(name)
     lab = lab_process.status(site, places)
     if as_json:
         print(json.dumps(lab.as_record()))
@@ -55,7 +61,7 @@ def status(name: str, *, as_json: bool) -> None:
 
 def reset(name: str, *, yes: bool) -> None:
     """Forget all that the lab holds, after a question on a terminal."""
-    site, places = _site(name)
+    site, places = site_and_places(name)
     lab = lab_process.status(site, places)
     if not yes and sys.stdin.isatty():
         answer = input(f"Forget everything in lab {site.name}, {lab.state}? [y/N] ")
@@ -67,7 +73,7 @@ def reset(name: str, *, yes: bool) -> None:
 
 def log(name: str, *, lines: int, follow: bool) -> None:
     """Show requests: time, answer, milliseconds in the lab, and what was asked."""
-    site, places = _site(name)
+    site, places = site_and_places(name)
     path = lab_process.status(site, places).requests
     if not path.is_file():
         raise RunError(f"lab {site.name} has answered nothing yet")
@@ -110,6 +116,7 @@ def _put(line: bytes) -> None:
     )
 
 
-def _site(name: str) -> tuple[SiteStack, Places]:
+def site_and_places(name: str) -> tuple[SiteStack, Places]:
+    """The site that a stack is or is on, and this person's places."""
     places = Places.of(os.environ)
     return site_of(load(name, places)), places

@@ -106,7 +106,7 @@ def test_the_log_shows_what_was_asked(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(lab_verbs, "_site", lambda _: (site, places))
+    monkeypatch.setattr(lab_verbs, "site_and_places", lambda _: (site, places))
     lab_process.start(site, places)
     client(site, places).get("/version")
     end = time.monotonic() + 5
