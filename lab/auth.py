@@ -18,13 +18,14 @@ import uuid
 from pathlib import Path
 from urllib.parse import unquote
 
-from lab.errors import unauthorized
+from lab.errors import ApiError, unauthorized
 from lab.store import Store, Value
 
 TICKET_LIFE_S = 7200
 COOKIE = "PVEAuthCookie"
 ROOT = "root@pam"
 _CLOCK_SLACK_S = 300
+_CONSOLE_LIFE_S = 40
 _SCRYPT = {"n": 2**12, "r": 8, "p": 1}
 
 
@@ -50,6 +51,20 @@ class Authority:
         """A ticket for `user`, valid for two hours."""
         plain = f"PVE:{user}:{int(time.time()):08X}"
         return f"{plain}::{self._signature(plain)}"
+
+    def console_ticket(self, user: str, path: str, port: int) -> str:
+        """A ticket for one console, valid for 40 seconds; it does not show whose it is."""
+        plain = f"PVEVNC:{int(time.time()):08X}"
+        return f"{plain}::{self._signature(f'{plain}:{user}:{path}:{port}')}"
+
+    def check_console_ticket(self, ticket: str, user: str, path: str, port: int) -> None:
+        """401 for a ticket that is not of this user, console and port, or too old."""
+        plain, _, signature = ticket[ticket.find("PVEVNC:") :].partition("::")
+        wanted = self._signature(f"{plain}:{user}:{path}:{port}")
+        stamp = plain.partition(":")[2]
+        genuine = hmac.compare_digest(signature.encode(), wanted.encode())
+        if not genuine or time.time() - int(stamp, 16) > _CONSOLE_LIFE_S:
+            raise ApiError(401, "permission denied - invalid PVEVNC ticket")
 
     def csrf_token(self, user: str) -> str:
         """The token that a ticket's writes must carry in `CSRFPreventionToken`."""

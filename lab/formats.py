@@ -141,7 +141,7 @@ def _typed(known: Property, value: str) -> Any:
 
 def print_property_string(wanted: str | PropertyString, values: dict[str, Any]) -> str:
     """The text of keys and values: the default key first and bare, an aliased pair as
-    `word=value`, the other keys sorted."""
+    `word=value`, then required keys and the others, each sorted."""
     known = load_formats()[wanted] if isinstance(wanted, str) else wanted
     rest = dict(values)
     parts: list[str] = []
@@ -152,7 +152,8 @@ def print_property_string(wanted: str | PropertyString, values: dict[str, Any]) 
     default = known.default_key
     if default in rest and default is not None:
         parts.append(str(rest.pop(default)))
-    parts.extend(f"{key}={rest[key]}" for key in sorted(rest))
+    needed = set(known.properties.required)
+    parts.extend(f"{key}={rest[key]}" for key in sorted(rest, key=lambda k: (k not in needed, k)))
     return ",".join(parts)
 
 

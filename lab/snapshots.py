@@ -11,57 +11,20 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from lab.errors import ApiError, TaskError, failure
 from lab.guests import drives
+from lab.machine import Config, Machine
 from lab.storage.features import has_feature
 from lab.storage.volumes import volumes
 
 if TYPE_CHECKING:
-    from lab.app import Lab
     from lab.tasks import TaskLog
 
-Config = dict[str, Any]
 _UNUSED = re.compile(r"unused\d+")
 # What a snapshot does not copy from a configuration, nor a rollback from a snapshot.
 _OWN = frozenset({"snapstate", "snaptime", "vmstate", "lock", "digest", "description"})
-
-
-class Machine(Protocol):
-    """A guest's record, as far as snapshots need it."""
-
-    lab: Lab
-    vmid: int
-    node: str
-    config: Config
-    pending: Config
-    pending_delete: dict[str, int]
-    snapshots: dict[str, Config]
-
-    @property
-    def template(self) -> bool:
-        """Whether the guest is a template."""
-
-    @property
-    def running(self) -> bool:
-        """Whether the guest runs."""
-
-    @property
-    def digest(self) -> str:
-        """A fingerprint of the record."""
-
-    def check_lock(self) -> None:
-        """500 when the configuration is locked."""
-
-    def snapshot(self, name: str) -> Config:
-        """The configuration in a snapshot; 500 when there is none."""
-
-    def disks(self, config: Config) -> list[tuple[str, str]]:
-        """Key and volume of the disks of a configuration."""
-
-    def save(self) -> None:
-        """Write the record."""
 
 
 def has_snapshot_feature(machine: Machine) -> bool:

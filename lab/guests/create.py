@@ -20,6 +20,7 @@ from lab.guests.machines import QEMU_VERSION, pinned_machine
 from lab.guests.options import given_options, refuse
 from lab.guests.power import start_task
 from lab.guests.record import Guest, load, occupied_by
+from lab.guests.restore import Restore
 from lab.guests.rights import (
     require,
     require_allocate,
@@ -43,23 +44,19 @@ def check_pool(lab: Lab, pool: str | None) -> None:
 
 @handles("POST", "/nodes/{node}/qemu")
 async def create_guest(call: Call) -> str:
-    """Create a guest; its number is taken before the task starts."""
+    """Create a guest, or restore one from a backup; its number is taken before the task."""
     lab, params = call.lab, call.params
     node, vmid, pool = params["node"], int(params["vmid"]), params.get("pool")
-    refuse(call, "archive", "ha-managed", "live-restore")
     options = given_options(call)
     check_ssh_keys(options)
     check_pool(lab, pool)
     if params.get("start"):
         require(call, vmid, pool, "VM.PowerMgmt")
+    if params.get("archive"):
+        return await _restore(call, options)
+    refuse(call, "ha-managed", "live-restore")
     require_allocate(call, vmid, pool)
-    resolve_cdrom(options)
-    check_storages(call, vmid, options, params.get("storage"))
-    require_options(call, vmid, pool, options)
-    require_devices(call, vmid, pool, options, "set")
-    require_bridges(call, options)
-    check_drives(lab, options)
-    prepare(lab, options)
+    _check_options(call, options)
     if taken := occupied_by(lab, vmid):
         kind, place = taken
         text = f"unable to create VM {vmid} - {kind} {vmid} already exists on node '{place}'"
@@ -78,9 +75,28 @@ async def create_guest(call: Call) -> str:
     return await lab.tasks.start(call, node, "qmcreate", str(vmid), work)
 
 
-async def _create(
-    guest: Guest, options: dict[str, Any], storage: str | None, log: TaskLog
-) -> None:
+def _check_options(call: Call, options: dict[str, Any]) -> None:
+    """What a caller may ask for, in Proxmox VE's order; rewrites what it rewrites."""
+    params = call.params
+    vmid, pool = int(params["vmid"]), params.get("pool")
+    resolve_cdrom(options)
+    check_storages(call, vmid, options, params.get("storage"))
+    require_options(call, vmid, pool, options)
+    require_devices(call, vmid, pool, options, "set")
+    require_bridges(call, options)
+    check_drives(call.lab, options)
+    prepare(call.lab, options)
+
+
+async def _restore(call: Call, options: dict[str, Any]) -> str:
+    restore = Restore(call)
+    restore.require_allocate()
+    restore.check_archive()
+    _check_options(call, options)
+    return await restore.start(options, restore.take_number())
+
+
+async def _create(guest: Guest, options: dict[str, Any], storage: str | None, log: TaskLog) -> None:
     allocation = Allocation(guest, storage)
     try:
         for name in storages_of(options, storage):

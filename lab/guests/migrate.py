@@ -116,7 +116,7 @@ def _check(call: Call, guest: Guest) -> StorageMap:
     if guest.running and not call.params.get("online"):
         raise failure("can't migrate running VM without --online")
     target = call.params["target"]
-    storages = _storage_map(call.params.get("targetstorage", ""))
+    storages = read_storage_map(call.params.get("targetstorage", ""))
     for storage in storages.values():
         require_space(call, storage)
         config = storage_config(call.lab, storage, target)
@@ -128,7 +128,7 @@ def _check(call: Call, guest: Guest) -> StorageMap:
     return storages
 
 
-def _storage_map(text: str) -> StorageMap:
+def read_storage_map(text: str) -> StorageMap:
     """`a:b,c` sends volumes of a to b and all others to c; `1` keeps every storage."""
     storages: StorageMap = {}
     for part in filter(None, text.split(",")):
@@ -136,6 +136,11 @@ def _storage_map(text: str) -> StorageMap:
         if part != "1":
             storages[source if colon else _DEFAULT] = target if colon else source
     return storages
+
+
+def target_of(storages: StorageMap, storage: str) -> str:
+    """Where volumes of a storage go."""
+    return storages.get(storage) or storages.get(_DEFAULT) or storage
 
 
 async def _migrate(guest: Guest, target: str, storages: StorageMap, log: TaskLog) -> None:
@@ -171,7 +176,7 @@ def _move_volumes(guest: Guest, target: str, storages: StorageMap, log: TaskLog)
         row = rows.get(drive["file"], guest.node)
         if row is None or row["node"] is None:
             continue
-        wanted: str = storages.get(row["storage"]) or storages.get(_DEFAULT) or row["storage"]
+        wanted = target_of(storages, row["storage"])
         if row["content"] == "iso":
             _check_iso(lab, drive["file"], target)
             continue

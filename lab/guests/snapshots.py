@@ -18,6 +18,7 @@ from lab.guests.power import start_guest, start_task, stop_guest
 from lab.guests.record import Guest, load
 from lab.guests.rights import require
 from lab.guests.update import memory_mib
+from lab.machine import Config, Machine
 from lab.routes import handles
 from lab.storage import definitions, names
 from lab.storage.definitions import storage_config
@@ -44,10 +45,10 @@ class _OfGuest(snapshots.Snapshots):
         super().__init__(lambda: load(lab, vmid, node), log)
         self._engine = engine_of(lab)
 
-    def check_state(self, machine: snapshots.Machine, *, with_memory: bool) -> None:
+    def check_state(self, machine: Machine, *, with_memory: bool) -> None:
         check_blockers(machine.config, with_memory=with_memory)
 
-    def save_memory(self, machine: snapshots.Machine, snap: snapshots.Config, name: str) -> None:
+    def save_memory(self, machine: Machine, snap: Config, name: str) -> None:
         config = machine.config
         row = allocate_state(machine, state_storage(machine), f"state-{name}")
         snap["vmstate"] = row["volid"]
@@ -61,7 +62,7 @@ class _OfGuest(snapshots.Snapshots):
         if cards:
             snap["running-nets-host-mtu"] = ",".join(cards)
 
-    async def freeze(self, machine: snapshots.Machine) -> bool:
+    async def freeze(self, machine: Machine) -> bool:
         guest = _guest(machine)
         agent = parse_property_string("pve-qm-agent", str(guest.config.get("agent", "0")))
         if not agent.get("enabled") or not agent.get("freeze-fs", 1):
@@ -74,22 +75,22 @@ class _OfGuest(snapshots.Snapshots):
         await self._engine.agent(guest, "fsfreeze-freeze", {})
         return True
 
-    async def thaw(self, machine: snapshots.Machine) -> None:
+    async def thaw(self, machine: Machine) -> None:
         await self._engine.agent(_guest(machine), "fsfreeze-thaw", {})
 
-    async def take(self, machine: snapshots.Machine, name: str, *, with_memory: bool) -> None:
+    async def take(self, machine: Machine, name: str, *, with_memory: bool) -> None:
         await self._engine.snapshot(_guest(machine), name, with_memory)
 
-    async def forget(self, machine: snapshots.Machine, name: str) -> None:
+    async def forget(self, machine: Machine, name: str) -> None:
         await self._engine.drop_snapshot(_guest(machine), name)
 
-    async def restore(self, machine: snapshots.Machine, name: str) -> None:
+    async def restore(self, machine: Machine, name: str) -> None:
         await self._engine.roll_back(_guest(machine), name)
 
-    async def stop(self, machine: snapshots.Machine) -> None:
+    async def stop(self, machine: Machine) -> None:
         await stop_guest(_guest(machine), self._log)
 
-    async def restored(self, machine: snapshots.Machine, snap: snapshots.Config) -> None:
+    async def restored(self, machine: Machine, snap: Config) -> None:
         guest = _guest(machine)
         guest.unsynced.clear()
         for key in _RUNNING:
@@ -102,7 +103,7 @@ class _OfGuest(snapshots.Snapshots):
             await start_guest(guest, self._log)
 
 
-def _guest(machine: snapshots.Machine) -> Guest:
+def _guest(machine: Machine) -> Guest:
     if not isinstance(machine, Guest):
         raise TypeError(f"{machine!r} is no virtual machine")
     return machine
@@ -118,7 +119,7 @@ def check_blockers(config: dict[str, Any], *, with_memory: bool) -> None:
         raise failure(text + ", ".join(blockers))
 
 
-def state_storage(machine: snapshots.Machine) -> str:
+def state_storage(machine: Machine) -> str:
     """Where the memory of a guest is saved: as configured, else a shared storage with one of its
     disks, else a local one, and `local` for a guest without disks; file storages first."""
     config = machine.config
@@ -136,7 +137,7 @@ def state_storage(machine: snapshots.Machine) -> str:
     return found.get(True) or found.get(False) or "local"
 
 
-def allocate_state(machine: snapshots.Machine, storage: str, suffix: str) -> dict[str, Any]:
+def allocate_state(machine: Machine, storage: str, suffix: str) -> dict[str, Any]:
     """A volume for the memory: twice its size and the state of the devices."""
     config = storage_config(machine.lab, storage, machine.node)
     extension = ".raw" if definitions.has_path(config) else ""

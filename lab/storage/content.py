@@ -59,6 +59,9 @@ def _listed(row: Row, name: names.VolumeName) -> dict[str, Any]:
         shown |= {"vmid": row["vmid"], "used": row["used"], "parent": _parent(base)}
     elif name.vmid is not None:
         shown["vmid"] = name.vmid
+    if row["content"] == "backup":
+        shown["subtype"] = names.backup_kind(name)
+        shown |= {key: row[key] for key in ("notes", "protected") if row.get(key)}
     return shown
 
 
@@ -113,7 +116,9 @@ async def read_volume(call: Call) -> dict[str, Any]:
     if row is None:
         raise failure(f"volume_size_info on '{volid}' failed - no format")
     shown = {"path": path, "size": row["size"], "used": row["used"], "format": row["format"]}
-    return shown | {key: row[key] for key in ("notes", "protected") if key in row}
+    if row["content"] == "backup":
+        shown |= {"notes": row.get("notes", ""), "protected": row.get("protected", 0)}
+    return shown
 
 
 @handles("PUT", VOLUME)

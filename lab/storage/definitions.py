@@ -69,6 +69,8 @@ def contents(config: Config) -> frozenset[str]:
 
 def formats(config: Config) -> tuple[str, ...]:
     """The formats of disks it can hold, the default first."""
+    if config["type"] == "zfspool":
+        return ("raw", "subvol")
     return ("raw", "qcow2", "vmdk", "subvol") if has_path(config) else ("raw",)
 
 

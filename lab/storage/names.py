@@ -28,7 +28,7 @@ _DISK = re.compile(r"(\d+)/(\S+)")
 _BLOCK = re.compile(
     r"(?:((?:base|basevol)-\d+-[^\s/]+)/)?((?:(vm|base|subvol|basevol)-(\d+)-[^\s/]+))"
 )
-_DUMP = re.compile(r"vzdump-(?:openvz|lxc|qemu)-(\d+)-.+")
+_DUMP = re.compile(r"vzdump-(openvz|lxc|qemu)-(\d+)-.+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +100,7 @@ def _directory_name(name: str) -> VolumeName:
     if folder == "backup" and BACKUP.fullmatch(file):
         dump = _DUMP.fullmatch(file)
         return VolumeName(
-            content="backup", name=file, format="raw", vmid=int(dump[1]) if dump else None
+            content="backup", name=file, format="raw", vmid=int(dump[2]) if dump else None
         )
     if folder == "snippets" and file and "/" not in file:
         return VolumeName(content="snippets", name=file, format="raw")
@@ -144,3 +144,9 @@ def listed_format(name: VolumeName) -> str:
     if name.content == "backup":
         return name.name.split(".", 1)[1]
     return name.format
+
+
+def backup_kind(name: VolumeName) -> str:
+    """The kind of guest in a backup (`qemu`, `lxc`), by its name; `unknown` when that is none."""
+    dump = _DUMP.fullmatch(name.name)
+    return dump[1] if dump else "unknown"

@@ -17,11 +17,11 @@ def parse_size(text: str) -> int | None:
 
 
 def format_size(size: int) -> str:
-    """The shortest exact text: 1073741824 is `1G`, 540672 is `528K`, 1000 is `1000`."""
+    """The shortest exact text: 1073741824 is `1G`, 540672 is `528K`, 1000 is `1000`, 0 is `0T`."""
     text = ""
     for unit in ("", "K", "M", "G", "T"):
         text = f"{size}{unit}"
-        if size % 1024 or not size:
+        if size % 1024:
             break
         size //= 1024
     return text

@@ -170,6 +170,8 @@ class Volumes:
         row = self.get(volid, node)
         if row is None:
             return
+        if row.get("protected"):
+            raise failure(f"cannot remove protected volume '{name}' on '{storage}'")
         if self.clones(row):
             raise failure(f"base volume '{name}' is still in use by linked clones")
         self._forget(row)

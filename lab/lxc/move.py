@@ -1,0 +1,162 @@
+"""Move a volume of a container to another storage, or to another container."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lab.call import Call
+from lab.errors import bad_parameters, failure
+from lab.guests import drives
+from lab.guests.rights import require
+from lab.lxc import mounts
+from lab.lxc.record import Container, find_row, load
+from lab.lxc.resize import volume_of
+from lab.lxc.update import LXC, change
+from lab.routes import handles
+from lab.storage.features import has_feature
+from lab.storage.rights import require_space
+from lab.storage.volumes import volumes
+
+if TYPE_CHECKING:
+    from lab.app import Lab
+    from lab.tasks import TaskLog
+
+_MOVE_OR_GIVE = "both 'storage' and 'target-vmid' missing, either needs to be set"
+
+
+@handles("POST", f"{LXC}/move_volume")
+async def move_volume(call: Call) -> str:
+    """Copy to a storage, or rename for another container."""
+    storage, target = call.params.get("storage"), call.params.get("target-vmid")
+    if storage and target:
+        raise failure("either set storage or target-vmid, but not both")
+    if target:
+        return await _give(call, int(target))
+    if storage:
+        return await _move(call, storage)
+    raise bad_parameters({"storage": _MOVE_OR_GIVE, "target-vmid": _MOVE_OR_GIVE})
+
+
+async def _move(call: Call, storage: str) -> str:
+    lab, params = call.lab, call.params
+    node, vmid, key = params["node"], int(params["vmid"]), params["volume"]
+    require_space(call, storage)
+    async with lab.locks.guest(vmid):
+        container = load(lab, vmid, node)
+        _check_move(call, container)
+        container.config["lock"] = "disk"
+        container.save()
+
+    async def work(_log: TaskLog) -> None:
+        async with lab.locks.guest(vmid):
+            container, rows = load(lab, vmid, node), volumes(lab)
+            container.config.pop("lock", None)
+            container.save()
+            mount = mounts.parse_mount(key, container.config[key])
+            old = rows.require(mount["volume"], node)
+            new = mounts.copy(container, mount, old, storage)
+            if container.template:
+                new = rows.make_base(new)
+            container.config[key] = mounts.print_mount(key, mount | {"volume": new["volid"]})
+            if params.get("delete"):
+                rows.free(old["volid"], node)
+            else:
+                drives.add_unused(container.config, old["volid"])
+            container.save()
+
+    return await lab.tasks.start(call, node, "move_volume", str(vmid), work)
+
+
+def _check_move(call: Call, container: Container) -> None:
+    key = call.params["volume"]
+    container.check_lock()
+    if container.running:
+        raise failure("cannot move volumes of a running container")
+    if mounts.is_unused(key):
+        text = f"cannot move volume '{key}', only configured volumes can be moved to"
+        raise failure(f"{text} another storage")
+    volid = volume_of(container, key)
+    if call.params.get("delete") and container.in_snapshot(volid):
+        raise failure("you can't move a volume with snapshots and delete the source")
+    container.check_digest(call.params.get("digest"))
+
+
+async def _give(call: Call, target: int) -> str:
+    lab, params = call.lab, call.params
+    node, vmid, key = params["node"], int(params["vmid"]), params["volume"]
+    slot = params.get("target-volume", key)
+    require(call, target, None, "VM.Config.Disk")
+    _check_give(lab, (vmid, key), (target, slot))
+
+    async def work(log: TaskLog) -> None:
+        first, second = sorted((vmid, target))
+        async with lab.locks.guest(first), lab.locks.guest(second):
+            giver, taker = _check_give(lab, (vmid, key), (target, slot))
+            log(f"moving volume '{key}' from container '{vmid}' to '{target}'")
+            _hand_over(giver, key, taker, slot)
+
+    about = f"{vmid}-{key}>{target}-{slot}"
+    return await lab.tasks.start(call, node, "move_volume", about, work)
+
+
+def _check_give(
+    lab: Lab, source: tuple[int, str], target: tuple[int, str]
+) -> tuple[Container, Container]:
+    (vmid, key), (other, slot) = source, target
+    if "rootfs" in (key, slot):
+        raise failure("Cannot move to/from 'rootfs'")
+    if mounts.is_unused(key) and not mounts.is_unused(slot):
+        raise failure("Moving an unused volume to a used one is not possible")
+    giver, taker = _found(lab, vmid), _found(lab, other)
+    if giver.node != taker.node:
+        text = "Both containers need to be on the same node"
+        raise failure(f"{text} ({giver.node} != {taker.node})")
+    giver.check_lock()
+    taker.check_lock()
+    if giver.template or taker.template:
+        raise failure("Can't move volumes from or to template CT")
+    if key not in giver.config:
+        raise failure(f"volume '{key}' for container '{vmid}' does not exist")
+    if slot in taker.config:
+        text = f"Target volume key '{slot}' is already in use for container '{other}'"
+        raise failure(text)
+    _check_given(giver, key)
+    return giver, taker
+
+
+def _found(lab: Lab, vmid: int) -> Container:
+    row = find_row(lab, vmid)
+    if row is None:
+        raise failure(f"could not find CT {vmid}")
+    return load(lab, vmid, row["node"])
+
+
+def _volume(container: Container, key: str) -> str:
+    value: str = container.config[key]
+    return value if mounts.is_unused(key) else volume_of(container, key)
+
+
+def _check_given(giver: Container, key: str) -> None:
+    volid = _volume(giver, key)
+    if giver.in_snapshot(volid):
+        raise failure("Cannot move volume used by a snapshot to another container")
+    if volid.startswith("/"):
+        raise failure("Storage does not support moving of this disk to another container")
+    if not has_feature(giver.lab, volid, "rename"):
+        raise failure("Storage does not support moving of this disk to another container")
+    if giver.running and not mounts.is_unused(key):
+        text = "Cannot move in-use volume while the source CT is running"
+        raise failure(f"{text} - detach or shutdown first")
+
+
+def _hand_over(giver: Container, key: str, taker: Container, slot: str) -> None:
+    rows, value = volumes(giver.lab), giver.config.pop(key)
+    old = value if mounts.is_unused(key) else mounts.parse_mount(key, value)["volume"]
+    row = rows.hand_over(rows.require(old, giver.node), giver.node, taker.vmid)
+    giver.save()
+    if mounts.is_unused(slot):
+        taker.config[slot] = row["volid"]
+    else:
+        mount = mounts.parse_mount(key, value) | {"volume": row["volid"]}
+        change(taker, {slot: mounts.print_mount(slot, mount)}, [], [])
+    taker.save()

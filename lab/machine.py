@@ -1,0 +1,166 @@
+"""What virtual machines and containers have in common: the record of a guest.
+
+A row is keyed by the VMID: `node`, `config` (numbers and texts as the API shows them), `pending`
+(values that wait), `pending_delete` (keys whose removal waits, with 1 when volumes are to be
+destroyed with them), `status` (`running` or `stopped`), `since` (time of the start), `pid`, and
+`snapshots`: configurations by name, each with `snaptime`, `parent`, `description`, `vmstate` (the
+volume with the memory) and, while one is made or removed, `snapstate`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import orjson
+
+from lab.errors import failure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lab.app import Lab
+
+Config = dict[str, Any]
+_UNUSED = re.compile(r"unused\d+")
+
+
+@dataclass(slots=True, kw_only=True)
+class Machine:
+    """A working copy of a guest's row; nothing changes before `save`.
+
+    `KIND` is the kind of the row and the type in lists, `WORD` what messages call a guest.
+    """
+
+    KIND: ClassVar[str]
+    WORD: ClassVar[str]
+
+    lab: Lab
+    vmid: int
+    node: str
+    config: Config = field(default_factory=dict)
+    pending: Config = field(default_factory=dict)
+    pending_delete: dict[str, int] = field(default_factory=dict)
+    snapshots: dict[str, Config] = field(default_factory=dict)
+    status: str = "stopped"
+    since: float = 0
+    pid: int = 0
+
+    @property
+    def running(self) -> bool:
+        """Whether the guest has power (a paused one has)."""
+        return self.status == "running"
+
+    @property
+    def template(self) -> bool:
+        """Whether the guest is a template."""
+        return bool(self.config.get("template"))
+
+    @property
+    def digest(self) -> str:
+        """A fingerprint of the record, as a configuration file has."""
+        return hashlib.sha1(
+            orjson.dumps(self.content(), option=orjson.OPT_SORT_KEYS), usedforsecurity=False
+        ).hexdigest()
+
+    def content(self) -> tuple[Config, ...]:
+        """What a configuration file would hold."""
+        return self.config, self.pending, self.pending_delete, self.snapshots
+
+    def row(self) -> dict[str, Any]:
+        """What is kept; its values are not the working copy's."""
+        return {
+            "node": self.node,
+            "config": dict(self.config),
+            "pending": dict(self.pending),
+            "pending_delete": dict(self.pending_delete),
+            "snapshots": {name: dict(config) for name, config in self.snapshots.items()},
+            "status": self.status,
+            "since": self.since,
+            "pid": self.pid,
+        }
+
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """What is changed inside is forgotten when it fails."""
+        before = dict(self.config), dict(self.pending), dict(self.pending_delete)
+        try:
+            yield
+        except BaseException:
+            self.config, self.pending, self.pending_delete = before
+            raise
+
+    def disks(self, config: Config) -> list[tuple[str, str]]:
+        """Key and volume of the disks of a configuration of the guest."""
+        raise NotImplementedError
+
+    def save(self) -> None:
+        """Write the copy; a volume that is attached again is no longer unused."""
+        unused = [key for key in self.config if _UNUSED.fullmatch(key)]
+        if unused:
+            attached = {volid for _, volid in self.disks(self.config)}
+            for key in unused:
+                if self.config[key] in attached:
+                    del self.config[key]
+        self.lab.store.put(self.KIND, str(self.vmid), self.row())
+
+    def remove(self) -> None:
+        """Take the guest out of the cluster."""
+        self.lab.store.delete(self.KIND, str(self.vmid))
+
+    def check_lock(self) -> None:
+        """500 when a backup, a clone or the like holds the guest."""
+        if lock := self.config.get("lock"):
+            raise failure(f"{self.WORD} is locked ({lock})")
+
+    def check_protection(self, text: str) -> None:
+        """500 when the guest is protected from what `text` says cannot be done."""
+        if self.config.get("protection"):
+            raise failure(f"{text} - protection mode enabled")
+
+    def in_snapshot(self, volid: str) -> bool:
+        """Whether a volume belongs to a snapshot of the guest."""
+        return any(
+            volume == volid
+            for config in self.snapshots.values()
+            for _, volume in self.disks(config)
+        )
+
+    def snapshot(self, name: str) -> Config:
+        """The configuration in a snapshot; 500 when there is none of that name."""
+        found = self.snapshots.get(name)
+        if found is None:
+            raise failure(f"snapshot '{name}' does not exist")
+        return found
+
+
+def fields_of(row: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a working copy of a row."""
+    return {
+        "node": row["node"],
+        "config": dict(row["config"]),
+        "pending": dict(row["pending"]),
+        "pending_delete": dict(row["pending_delete"]),
+        "snapshots": {name: dict(config) for name, config in row.get("snapshots", {}).items()},
+        "status": row["status"],
+        "since": row["since"],
+        "pid": row["pid"],
+    }
+
+
+def occupied_by(lab: Lab, vmid: int | str) -> tuple[str, str] | None:
+    """Kind and host of the guest that has a number (`VM` or `CT`), or None."""
+    for kind, word in (("qemu", "VM"), ("lxc", "CT")):
+        if row := lab.store.get(kind, str(vmid)):
+            return word, row["node"]
+    return None
+
+
+def check_unused(lab: Lab, vmid: int | str) -> None:
+    """500 when a number is taken."""
+    if taken := occupied_by(lab, vmid):
+        kind, node = taken
+        raise failure(f"{kind} {vmid} already exists on node '{node}'")
