@@ -205,7 +205,7 @@ def _roleid(text: str) -> None:
 def _realm(text: str) -> None:
     _expect(
         re.fullmatch(r"[A-Za-z][A-Za-z0-9.\-_]+", text),
-        f"value '{text}' does not look like a valid realm name",
+        "value does not look like a valid realm",
     )
 
 

@@ -11,7 +11,10 @@ import orjson
 MAX_BYTES = 32 * 1024 * 1024
 KEPT_FILES = 3
 LONGEST_VALUE = 512
-SECRET = {"password", "confirmation-password", "cipassword", "sshkeys", "keys", "privkey"}
+SECRET = {
+    *("password", "confirmation-password", "cipassword", "sshkeys", "keys", "privkey"),
+    *("key", "client-key", "token", "data", "otel-headers"),
+}
 MASK = "********"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -60,8 +61,8 @@ def check_object(
             if not additional:
                 _add(errors, prefix + name, _UNKNOWN)
         elif value is not None:
-            if fault := check_value(known, value, prefix + name):
-                _add(errors, prefix + name, fault)
+            for place, fault in _faults(known, value, prefix + name):
+                _add(errors, place, fault)
             if known.requires and given.get(known.requires) is None:
                 text = f"missing property required by '{prefix}{name}'"
                 _add(errors, prefix + known.requires, text)
@@ -71,19 +72,30 @@ def check_object(
     return errors
 
 
+def _faults(known: Property, value: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Where what is wrong; each member of a list has a place of its own."""
+    members = {path: (known, value)}
+    if known.type == "array" and isinstance(value, list):
+        items = known.items or Property(type="any")
+        members = {f"{path}[{number}]": (items, item) for number, item in enumerate(value)}
+    for place, (wanted, member) in members.items():
+        if fault := check_value(wanted, member, place):
+            yield place, fault
+
+
 def _add(errors: dict[str, str], name: str, text: str) -> None:
     errors[name] = f"{errors[name]}; {text}" if name in errors else text
 
 
 def check_value(known: Property, value: Any, path: str) -> str | None:
     """The first fault of one value, or None."""
-    return _check_type(known, value, path) or _check_text(known, value, path)
+    return _check_type(known, value) or _check_text(known, value, path)
 
 
-def _check_type(known: Property, value: Any, path: str) -> str | None:
+def _check_type(known: Property, value: Any) -> str | None:
     kind = known.type
     if kind == "array":
-        return _check_items(known, value, path)
+        return "type check ('array') failed"
     if kind == "any" or (kind == "boolean" and isinstance(value, bool)):
         return None
     if isinstance(value, bool | list | dict):
@@ -95,15 +107,6 @@ def _check_type(known: Property, value: Any, path: str) -> str | None:
         or (kind == "boolean" and text not in ("0", "1"))
     )
     return f"type check ('{kind}') failed - got '{text}'" if wrong else None
-
-
-def _check_items(known: Property, value: Any, path: str) -> str | None:
-    if not isinstance(value, list):
-        return "type check ('array') failed"
-    if known.items is None:
-        return None
-    faults = (check_value(known.items, item, f"{path}[{n}]") for n, item in enumerate(value))
-    return next((fault for fault in faults if fault), None)
 
 
 def _perl_type(value: Any) -> str:

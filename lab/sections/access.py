@@ -49,15 +49,6 @@ def _held(privileges: Privileges, starts: tuple[str, ...]) -> Privileges:
     return {name: 1 for name in privileges if name.startswith(starts)}
 
 
-@handles("GET", "/access/domains")
-async def list_realms(_call: Call) -> Any:
-    """The two realms that every cluster has."""
-    return [
-        {"realm": "pam", "type": "pam", "comment": "Linux PAM standard authentication"},
-        {"realm": "pve", "type": "pve", "comment": "Proxmox VE authentication server"},
-    ]
-
-
 @handles("PUT", "/access/password")
 async def change_password(call: Call) -> Any:
     """Set the password of an account of the realm `pve`: one's own, or with the right to."""

@@ -63,13 +63,19 @@ def faults(method: MethodSpec, **raw: Any) -> dict[str, str]:
             "99",
             "invalid format - value does not look like a valid VM ID\n",
         ),
-        ({"type": "array", "items": {"maxLength": 1}}, "ab", "value may only be 1 characters long"),
     ],
 )
 def test_a_value_that_does_not_fit_is_named_in_proxmox_words(
     description: dict[str, Any], value: str, text: str
 ) -> None:
     assert faults(spec(a=description), a=value) == {"a": text}
+
+
+def test_each_member_of_a_list_is_named_by_its_place() -> None:
+    method = spec(a={"type": "array", "items": {"maxLength": 1}})
+    text = "value may only be 1 characters long"
+    assert faults(method, a="ab") == {"a[0]": text}
+    assert faults(method, a=["a", "bc", "de"]) == {"a[1]": text, "a[2]": text}
 
 
 def test_values_get_their_types() -> None:
