@@ -19,13 +19,7 @@ from tests.lab.served import ServedLab
 
 FOLDER = os.environ.get("PRACTICUM_CONFORMANCE", "")
 ABSENT = {
-    "cluster-three-nodes": "HA and SDN",
-    "ha-resources": "HA",
-    "ha-rules": "HA",
     "parameters-unknown-missing": "HA, SDN",
-    "permissions-narrow-token": "HA and SDN",
-    "replication": "replication",
-    "type-node": "HA and SDN",
 }
 SEED: dict[str, Any] = {
     "cluster": "lab",
