@@ -26,7 +26,7 @@ def checked(rule: Rule, *, env: str, directions: tuple[str, ...], scopes: list[V
     `scopes` are the settings in which aliases and IP sets are looked for.
     """
     _check_verdict(rule, env, directions)
-    if "iface" in rule and env == "vm" and not _CARD.fullmatch(rule["iface"]):
+    if "iface" in rule and env in ("vm", "ct") and not _CARD.fullmatch(rule["iface"]):
         raise bad_parameter("iface", r"value does not match the regex pattern 'net\d+'")
     found = dict(rule)
     if "macro" in rule:

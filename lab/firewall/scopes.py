@@ -106,6 +106,12 @@ HOST = Scope(
     key=lambda params: f"node/{params['node']}",
     directions=("in", "out", "forward", "group"),
 )
+CONTAINER = Scope(
+    env="ct",
+    path="/nodes/{node}/lxc/{vmid}/firewall",
+    key=lambda params: f"vm/{params['vmid']}",
+    directions=("in", "out", "group"),
+)
 GUEST = Scope(
     env="vm",
     path="/nodes/{node}/qemu/{vmid}/firewall",

@@ -29,6 +29,7 @@ from lab.guests.rights import (
     require_options,
 )
 from lab.guests.update import check_ssh_keys, prepare, stored_password, stored_tags
+from lab.guests.watch import require_watch, watch
 from lab.routes import handles
 
 if TYPE_CHECKING:
@@ -50,11 +51,12 @@ async def create_guest(call: Call) -> str:
     options = given_options(call)
     check_ssh_keys(options)
     check_pool(lab, pool)
+    require_watch(call)
     if params.get("start"):
         require(call, vmid, pool, "VM.PowerMgmt")
     if params.get("archive"):
         return await _restore(call, options)
-    refuse(call, "ha-managed", "live-restore")
+    refuse(call, "live-restore")
     require_allocate(call, vmid, pool)
     _check_options(call, options)
     if taken := occupied_by(lab, vmid):
@@ -68,6 +70,7 @@ async def create_guest(call: Call) -> str:
             await _create(load(lab, vmid, node), options, params.get("storage"), log)
             if pool:
                 lab.pool_add(pool, vmid)
+        watch(call, f"vm:{vmid}", log)
         if params.get("start"):
             log("Execute autostart")
             await start_task(call, node, vmid)

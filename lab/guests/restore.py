@@ -10,11 +10,11 @@ from lab.call import Call
 from lab.errors import ApiError, TaskError, bad_parameter, failure, forbidden
 from lab.formats import parse_property_string, print_property_string
 from lab.guests import drives, nets, pending
-from lab.guests.options import refuse
 from lab.guests.power import start_task
 from lab.guests.record import Guest, find_row, from_row, load
 from lab.guests.rights import require_bridges
 from lab.guests.update import stored_password, stored_tags
+from lab.guests.watch import watch
 from lab.machine import occupied_by
 from lab.storage import definitions, names
 from lab.storage.definitions import storage_config
@@ -51,7 +51,6 @@ class Restore:
 
     def check_archive(self) -> None:
         """Refuse drives beside an archive, and an archive that is not there or not a backup."""
-        refuse(self._call, "ha-managed")
         for key in drives.drive_keys(self._call.params):
             raise bad_parameter(key, "option conflicts with option 'archive'")
         if self._archive == "-":
@@ -104,6 +103,7 @@ class Restore:
             if call.params.get("start"):
                 log("Execute autostart")
                 await start_task(call, node, vmid)
+            watch(call, f"vm:{vmid}", log)
 
         return await lab.tasks.start(call, node, "qmrestore", str(vmid), work)
 

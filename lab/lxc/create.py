@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from lab.call import Call
 from lab.errors import ApiError, TaskError, failure, forbidden
 from lab.guests.create import check_pool
-from lab.guests.options import refuse
 from lab.guests.update import check_ssh_keys
+from lab.guests.watch import require_watch, watch
 from lab.lxc import mounts
 from lab.lxc.options import Permissions, complete_net, given_options, is_net, stored
 from lab.lxc.power import start_task
@@ -71,7 +71,7 @@ class Request:
     def check(self) -> None:
         """Refuse what fails the call, in Proxmox VE's order."""
         call, rights = self.call, self.lab.rights
-        refuse(call, "ha-managed")
+        require_watch(call)
         if self.unprivileged == 0 and not self.restore and not call.is_root:
             rights.require(call.user, "/", ["Sys.Modify"])
         self._check_number()
@@ -169,6 +169,7 @@ async def create_container(call: Call) -> str:
                 lab.pool_add(pool, vmid)
         if call.params.get("start"):
             await start_task(call, node, vmid)
+        watch(call, f"ct:{vmid}", log)
 
     kind = "vzrestore" if request.restore else "vzcreate"
     return await lab.tasks.start(call, node, kind, str(vmid), work)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from lab.call import Call
 from lab.errors import failure
+from lab.ha.config import check_removable
 from lab.lxc import mounts
 from lab.lxc.power import stop_container
 from lab.lxc.record import Container, load
@@ -23,6 +24,8 @@ async def destroy_container(call: Call) -> str:
     lab, params = call.lab, call.params
     node, vmid = params["node"], int(params["vmid"])
     _check(load(lab, vmid, node), force=bool(params.get("force")))
+    if not params.get("purge"):
+        check_removable(lab.store, vmid, "CT")
 
     async def work(log: TaskLog) -> None:
         async with lab.locks.guest(vmid):

@@ -9,6 +9,9 @@ from lab.errors import ApiError, TaskError, bad_parameter, failure
 from lab.guests.clone import check_target
 from lab.guests.migrate import read_storage_map, target_of
 from lab.guests.rights import require
+from lab.ha.affinity import motion
+from lab.ha.config import sid_of
+from lab.ha.requests import divert
 from lab.lxc import mounts
 from lab.lxc.power import start_container, stop_container
 from lab.lxc.record import Container, load
@@ -32,12 +35,20 @@ async def migration_conditions(call: Call) -> dict[str, Any]:
     """Where the container could go."""
     container = load(call.lab, call.params["vmid"], call.params["node"])
     container.check_lock()
-    hosts = [node["name"] for node in call.lab.nodes()]
-    return {
-        "running": int(container.running),
-        "allowed-nodes": [host for host in hosts if host != container.node],
-        "not-allowed-nodes": {},
+    store, sid = call.lab.store, sid_of(call.lab.store, container.vmid)
+    hosts = [n["name"] for n in call.lab.nodes() if n["name"] != container.node]
+    moves = {host: motion(store, sid, host) if sid else ([], []) for host in hosts}
+    refused = {
+        host: {"blocking-ha-resources": [{"sid": s, "cause": "resource-affinity"} for s in there]}
+        for host, (_, there) in moves.items()
+        if there
     }
+    shown: dict[str, Any] = {
+        "running": int(container.running),
+        "allowed-nodes": [host for host in hosts if host not in refused],
+        "not-allowed-nodes": refused,
+    }
+    return shown | ({"dependent-ha-resources": moves[hosts[0]][0]} if sid and hosts else {})
 
 
 @handles("POST", f"{LXC}/migrate")
@@ -52,6 +63,8 @@ async def migrate_container(call: Call) -> str:
     if container.running and not params.get("online") and not params.get("restart"):
         raise failure("can't migrate running container without --online or --restart")
     storages = _storages(call)
+    if upid := await divert(call, "migrate"):
+        return upid
 
     async def work(log: TaskLog) -> None:
         async with lab.locks.guest(vmid):

@@ -10,6 +10,7 @@ from lab.call import Call
 from lab.errors import TaskError, failure
 from lab.guests.power import bridge_exists
 from lab.guests.rights import check_root_only
+from lab.ha.requests import divert
 from lab.lxc.options import is_net, parse_net
 from lab.lxc.record import Container, is_running, load
 from lab.lxc.update import LXC, apply
@@ -54,14 +55,21 @@ def _check_lock(container: Container, *, skip: bool) -> None:
 async def start(call: Call) -> str:
     """Start the container."""
     check_root_only(call, "skiplock")
+    _refuse_running(call.lab, call.params["vmid"], call.params["node"])
+    if upid := await divert(call, "start"):
+        return upid
     return await start_task(call, call.params["node"], int(call.params["vmid"]))
+
+
+def _refuse_running(lab: Lab, vmid: int, node: str) -> None:
+    if is_running(lab, vmid, node):
+        raise failure(f"CT {vmid} already running")
 
 
 async def start_task(call: Call, node: str, vmid: int) -> str:
     """The task that starts a container, which need not exist before it runs."""
     lab = call.lab
-    if is_running(lab, vmid, node):
-        raise failure(f"CT {vmid} already running")
+    _refuse_running(lab, vmid, node)
 
     async def work(log: TaskLog) -> None:
         async with lab.locks.guest(vmid):
@@ -111,6 +119,8 @@ async def stop(call: Call) -> str:
     """Kill what runs in the container."""
     check_root_only(call, "skiplock")
     _require_running(call)
+    if upid := await divert(call, "stop"):
+        return upid
 
     async def act(container: Container, _log: TaskLog) -> None:
         _check_lock(container, skip=bool(call.params.get("skiplock")))
@@ -123,6 +133,8 @@ async def stop(call: Call) -> str:
 async def shutdown(call: Call) -> str:
     """Ask the container to end; nothing runs in it, so it does at once."""
     _require_running(call)
+    if upid := await divert(call, "shutdown"):
+        return upid
 
     async def act(container: Container, _log: TaskLog) -> None:
         container.check_lock()
@@ -161,8 +173,7 @@ async def suspend(call: Call) -> str:
 async def resume(call: Call) -> str:
     """Bring a frozen container back: there are none, so the task fails."""
     lab, node, vmid = call.lab, call.params["node"], int(call.params["vmid"])
-    if is_running(lab, vmid, node):
-        raise failure(f"CT {vmid} already running")
+    _refuse_running(lab, vmid, node)
 
     async def work(_log: TaskLog) -> None:
         command = f"lxc-checkpoint -n {vmid} -r --foreground -D {_STATE}"

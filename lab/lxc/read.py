@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lab.call import Call
 from lab.errors import bad_parameters
+from lab.ha.config import guest_status
 from lab.lxc.mounts import parse_mount
 from lab.lxc.options import is_net, parse_net
 from lab.lxc.record import KIND, from_row, load
@@ -107,7 +108,7 @@ async def read_status(call: Call) -> Row:
     """Status and figures of one container."""
     lab, vmid = call.lab, int(call.params["vmid"])
     container = load(lab, vmid, call.params["node"])
-    return status_row(lab, vmid, container.row()) | {"ha": {"managed": 0}}
+    return status_row(lab, vmid, container.row()) | {"ha": guest_status(lab.store, vmid)}
 
 
 def status_row(lab: Lab, vmid: int, row: Row) -> Row:

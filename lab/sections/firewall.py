@@ -10,7 +10,16 @@ from lab.digest import check_digest
 from lab.errors import bad_parameter, failure
 from lab.firewall import rules as rule_checks
 from lab.firewall.rules import FIELDS, Rule
-from lab.firewall.scopes import CLUSTER, DATACENTER, GROUP, GUEST, HOST, Scope, load
+from lab.firewall.scopes import (
+    CLUSTER,
+    CONTAINER,
+    DATACENTER,
+    GROUP,
+    GUEST,
+    HOST,
+    Scope,
+    load,
+)
 from lab.firewall.words import MACROS
 from lab.formats import split_list
 from lab.routes import add_handler, handles
@@ -133,10 +142,10 @@ def serve(scope: Scope, method: str, path: str, answer: Answer) -> None:
     add_handler(method, f"{scope.path}{path}", handler)
 
 
-for _scope in (DATACENTER, HOST, GUEST):
+for _scope in (DATACENTER, HOST, GUEST, CONTAINER):
     serve(_scope, "GET", "/options", read_options)
     serve(_scope, "PUT", "/options", change_options)
-for _scope in (DATACENTER, GROUP, HOST, GUEST):
+for _scope in (DATACENTER, GROUP, HOST, GUEST, CONTAINER):
     serve(_scope, "GET", _scope.rules, list_rules)
     serve(_scope, "POST", _scope.rules, create_rule)
     serve(_scope, "GET", f"{_scope.rules}/{{pos}}", read_rule)

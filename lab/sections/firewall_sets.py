@@ -8,7 +8,7 @@ from lab.call import Call
 from lab.digest import check_digest
 from lab.errors import bad_parameter, failure
 from lab.firewall.addresses import is_address, network
-from lab.firewall.scopes import CLUSTER, DATACENTER, GUEST, Scope, load
+from lab.firewall.scopes import CLUSTER, CONTAINER, DATACENTER, GUEST, Scope, load
 from lab.sections.firewall import serve
 from lab.store import Value
 
@@ -186,7 +186,7 @@ async def delete_entry(scope: Scope, call: Call) -> Any:
 async def list_references(scope: Scope, call: Call) -> Any:
     """Aliases and IP sets that rules of this scope may name, and how."""
     found = _references(load(call.lab.store, CLUSTER), "dc", "dc/")
-    if scope is GUEST:
+    if scope in (GUEST, CONTAINER):
         found += _references(scope.read(call), "guest", "")
     wanted = call.params.get("type")
     return [reference for reference in found if wanted in (None, reference["type"])]
@@ -205,7 +205,7 @@ def _references(settings: Value, scope: str, prefix: str) -> list[dict[str, Any]
     return [{**reference, "scope": scope} for reference in (*aliases, *sets)]
 
 
-for _scope in (DATACENTER, GUEST):
+for _scope in (DATACENTER, GUEST, CONTAINER):
     serve(_scope, "GET", "/aliases", list_aliases)
     serve(_scope, "POST", "/aliases", create_alias)
     serve(_scope, "GET", "/aliases/{name}", read_alias)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from lab.app import Lab
 from lab.call import Call
 from lab.faults import status_daemon
-from lab.guests.read import resource_row
+from lab.guests.read import resource_row as machine_row
 from lab.ha.config import state_of
+from lab.lxc.read import resource_row as container_row
 from lab.routes import handles
 from lab.sdn.files import HOST, RUNNING
 from lab.sdn.status import network_rows
@@ -27,6 +29,10 @@ _TOLD = (
     *("qemu", "lxc", "node", "storage", "pool", "volume"),
     *("iface", "ha-resource", "ha-status", RUNNING, HOST),
 )
+_ROWS: dict[str, Callable[[Lab, int, dict[str, Any]], dict[str, Any]]] = {
+    "qemu": machine_row,
+    "lxc": container_row,
+}
 _TYPES = {"vm": ("qemu", "lxc"), "node": ("node",), "storage": ("storage",), "sdn": ("sdn",)}
 
 
@@ -88,15 +94,21 @@ def guest_rows(lab: Lab) -> list[dict[str, Any]]:
     kept: dict[str, tuple[Any, int, Any]] = lab.cache.get("guest rows", (None, {}))[1]
     fresh: dict[str, tuple[Any, int, Any]] = {}
     rows = []
-    for key, guest in lab.store.items("qemu"):
+    for kind, key, guest in _guests(lab):
         found = kept.get(key, (None, 0, None))
         if found[0] is not guest or (guest["status"] == "running" and found[1] != tick):
-            found = (guest, tick, resource_row(lab, int(key), guest))
+            found = (guest, tick, _ROWS[kind](lab, int(key), guest))
         fresh[key] = found
-        more = {"pool": pools.get(int(key)), "hastate": state_of(lab.store, "qemu", key)}
+        more = {"pool": pools.get(int(key)), "hastate": state_of(lab.store, kind, key)}
         rows.append(found[2] | {name: value for name, value in more.items() if value is not None})
     lab.cache["guest rows"] = (None, fresh)
     return rows
+
+
+def _guests(lab: Lab) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for kind in _ROWS:
+        for key, guest in lab.store.items(kind):
+            yield kind, key, guest
 
 
 def read_node(lab: Lab, name: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from lab import guests, storage
+from lab import consoles, guests, lxc, storage, vzdump
 from lab.app import Lab, Settings
 from lab.call import Call, Upload
 from lab.errors import ApiError
@@ -53,15 +53,16 @@ SEED: dict[str, Any] = {
     ],
     "volumes": [{"volid": "pool:import/debian.qcow2", "sizeMib": 2048}],
 }
+ROOMS = tuple(room.__name__ for room in (consoles, guests, lxc, storage, vzdump))
 _routes: list[Routes] = []
 
 
 def routes() -> Routes:
-    """The tree of the handlers of guests and storages, built once."""
+    """The tree of the handlers of guests, storages and backups, built once."""
     if not _routes:
         tree, methods = Routes(), load_methods()
         for (method, pattern), handler in handlers().items():
-            if handler.__module__.startswith((guests.__name__, storage.__name__)):
+            if handler.__module__.startswith(ROOMS):
                 spec = methods[method, pattern]
                 tree.add(Endpoint(method=method, pattern=pattern, spec=spec, handler=handler))
         _routes.append(tree)

@@ -19,7 +19,6 @@ from tests.lab.served import ServedLab
 
 FOLDER = os.environ.get("PRACTICUM_CONFORMANCE", "")
 ABSENT = {
-    "parameters-unknown-missing": "HA, SDN",
 }
 SEED: dict[str, Any] = {
     "cluster": "lab",
