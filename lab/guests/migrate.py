@@ -182,8 +182,9 @@ def _move_volumes(guest: Guest, target: str, storages: StorageMap, log: TaskLog)
             continue
         log(f"found local disk '{row['volid']}' (attached)")
         if wanted == row["storage"]:
-            if row["base"]:
-                raise failure(f"can't migrate '{row['volid']}' as it's a clone of '{row['base']}'")
+            kind = storage_config(lab, row["storage"])["type"]
+            if base := names.parse_name(kind, row["volid"].partition(":")[2]).base:
+                raise failure(f"can't migrate '{row['volid']}' as it's a clone of '{base}'")
             rows.carry(row, target)
         else:
             there = Guest(lab=lab, vmid=guest.vmid, node=target)

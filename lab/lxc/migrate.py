@@ -153,8 +153,8 @@ def _move_volumes(
             reason = "non-migratable snapshot exists"
         elif kind not in _MOVABLE:
             reason = f"storage type '{kind}' not supported"
-        elif row["base"]:
-            reason = f"clone of '{row['base'].partition(':')[2]}'"
+        elif base := names.parse_name(kind, row["volid"].partition(":")[2]).base:
+            reason = f"clone of '{base}'"
         if reason:
             log(f"ERROR: can't migrate local volume '{row['volid']}': {reason}")
             failed = True

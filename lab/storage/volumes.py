@@ -197,7 +197,7 @@ class Volumes:
         """A linked clone of a base volume for another guest."""
         storage, origin = names.parse_volume_id(source["volid"])
         config = storage_config(self._lab, storage, node)
-        kind = "qcow2" if definitions.has_path(config) else "raw"
+        kind = "qcow2" if definitions.has_path(config) else source["format"]
         file = self.free_file(storage, config, node, vmid, kind)
         # Only the last part of a base that is itself a clone names it.
         parsed = names.parse_name(config["type"], origin)
@@ -239,11 +239,12 @@ class Volumes:
         return self.put({**row, "volid": volid, "vmid": name.vmid})
 
     def carry(self, row: Row, node: str) -> Row:
-        """Move a volume of a storage that is not shared to another host."""
+        """Move a volume of a storage that is not shared to another host; it arrives as a copy
+        that depends on nothing."""
         if row["node"] is None or row["node"] == node:
             return row
         self._forget(row)
-        return self.put({**row, "node": node})
+        return self.put({**row, "node": node, "base": None})
 
     def snapshot(self, row: Row, name: str) -> Row:
         """Remember the present state of a disk under a name."""

@@ -18,8 +18,7 @@ import pytest
 from tests.lab.served import ServedLab
 
 FOLDER = os.environ.get("PRACTICUM_CONFORMANCE", "")
-ABSENT = {
-}
+ABSENT: dict[str, str] = {}
 SEED: dict[str, Any] = {
     "cluster": "lab",
     "nodes": [

@@ -86,7 +86,7 @@ def test_what_is_no_volume_id_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("size", "text"),
     [
-        (0, "0"),
+        (0, "0T"),
         (1000, "1000"),
         (540672, "528K"),
         (67108864, "64M"),
