@@ -65,6 +65,7 @@ HANDLER_MODULES = (
     "lab.guests",
     "lab.lxc",
     "lab.consoles",
+    "lab.vzdump",
     "lab.storage",
 )
 
@@ -95,7 +96,8 @@ class Lab:
         self.store = store
         self.limits = settings.limits
         self.faults = Faults(self)
-        self.tasks = Tasks(store, settings.task_grace_s, TaskGate(self))
+        grace_s = self.limits.scaled(settings.task_grace_s)
+        self.tasks = Tasks(store, grace_s, TaskGate(self))
         self.locks = Locks(self.limits, lambda vmid: store.get("lxc", vmid) is not None)
         self.workers = Workers(self.limits)
         self.authority = Authority(store, settings.state)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.app import Lab
+from lab.realistic import Limits
 from lab.serve import Options, Server
 
 HOST = "127.0.0.1"
@@ -87,11 +88,18 @@ class ServedLab:
     """A lab in a thread; `call` is root's. `crash` ends it without a word, `start` brings back
     what it had kept."""
 
-    def __init__(self, folder: Path, seed: dict[str, Any], auth_delay_s: float = 0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        seed: dict[str, Any],
+        auth_delay_s: float = 0,
+        limits: Limits | None = None,
+    ) -> None:
         self.state = folder / "state"
         self._seed = folder / "seed.json"
         self._seed.write_text(json.dumps(seed))
         self._delay = auth_delay_s
+        self._limits = limits or Limits()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -110,7 +118,9 @@ class ServedLab:
 
     def start(self) -> None:
         """Serve the state folder."""
-        options = Options(state=self.state, seed=self._seed, auth_delay_s=self._delay)
+        options = Options(
+            state=self.state, seed=self._seed, auth_delay_s=self._delay, limits=self._limits
+        )
         self.server = Server(options)
         self.run(self.server.start())
         token = (self.state / "token").read_text()
@@ -144,6 +154,19 @@ class ServedLab:
     def get(self, path: str, /, **params: Any) -> Any:
         """The data of a GET that has to succeed."""
         return self.call("GET", path, **params).ok()
+
+    def fault(self, kind: str, **settings: Any) -> int:
+        """Break something; the number of the fault."""
+        rule = self.run(self.lab.faults.add({"kind": kind, **settings}))
+        return int(rule.number)
+
+    def mend(self) -> None:
+        """End all faults."""
+
+        async def clear() -> None:
+            self.lab.faults.clear()
+
+        self.run(clear())
 
     def finish(self, upid: str) -> dict[str, Any]:
         """Wait for a task and return its row."""

@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,29 @@ def test_writes_of_many_callers_share_a_transaction(
     asyncio.run(all_callers())
     assert sum(written) == 50
     assert len(written) < 10
+
+
+def test_rows_that_were_queued_when_their_flush_was_cancelled_are_written_later(
+    path: Path,
+) -> None:
+    store, busy = Store(path), threading.Event()
+
+    async def body() -> None:
+        store._writer.submit(busy.wait)
+        store.put("k", "a", {"n": 1})
+        store.put("k", "b", {})
+        flushing = asyncio.ensure_future(store.flush())
+        await asyncio.sleep(0.01)
+        assert store._writing is not None
+        store._writing.cancel()
+        await asyncio.wait([flushing])
+        store.delete("k", "b")
+        store.put("k", "c", {})
+        busy.set()
+        await store.flush()
+
+    asyncio.run(body())
+    assert reopened(store, path).items("k") == [("a", {"n": 1}), ("c", {})]
 
 
 def test_what_could_not_be_written_is_tried_again(
