@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -14,7 +15,13 @@ def main() -> int:
     """Run the command line; exit code of the verb."""
     # Looking for plugins of pydantic reads the metadata of every package: 40 ms for none.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "true")
+    # Most of a short verb's time is importing, which makes no garbage worth looking for.
+    gc.set_threshold(100_000)
     try:
+        if sys.argv[1:2] == ["plan"]:
+            from operate.plan_line import main as plan
+
+            return plan(sys.argv[2:])
         from operate.command_line import run
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in THIRD_PARTY or REPAIRED in os.environ:

@@ -1,4 +1,4 @@
-"""The verbs of practicum, their options, and the one place where errors become exit codes.
+"""The verbs of practicum and their options.
 
 Each verb imports what it needs when it is called: `plan` reads a file and must not wait for
 anything that only `up` uses.
@@ -6,7 +6,6 @@ anything that only `up` uses.
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from pathlib import Path
@@ -15,12 +14,11 @@ from typing import Annotated, Optional
 import typer
 import typer.core
 
-from event.problems import PracticumError
+from operate.endings import INTERRUPTED, ended
 from operate.lab_faults import faults_app
 
 typer.core.HAS_RICH = False  # importing rich for an error's frame costs more than planning an event
 
-INTERRUPTED = 130
 
 app = typer.Typer(
     name="practicum",
@@ -120,24 +118,15 @@ def destroy(
     verb.destroy(load(stack, places), places, wishes, telling(json_events=json_events))
 
 
-@app.command()
-def plan(
-    stack: Stack = "laptop",
-    as_json: Annotated[bool, typer.Option("--json", help="The plan as JSON.")] = False,
-    as_table: Annotated[bool, typer.Option("--table", help="A line for each guest.")] = False,
-    two_files: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option("--two-files", metavar="DIR", help="Write the two files of 2009."),
-    ] = None,
-    against: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option("--against", metavar="STACK", help="What differs from another event."),
-    ] = None,
-) -> None:
-    """Tell what a stack file means: hosts, VMIDs, VLANs, addresses, capacity. Starts nothing."""
-    from operate import plan_verb
+@app.command(
+    help="Tell what a stack file means: hosts, VMIDs, VLANs, addresses, capacity. Starts nothing.",
+    add_help_option=False,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+def plan(context: typer.Context) -> None:
+    from operate import plan_line
 
-    plan_verb.plan(stack, as_json=as_json, as_table=as_table, two_files=two_files, against=against)
+    raise typer.Exit(plan_line.work(context.args))
 
 
 @app.command("import-two-files")
@@ -292,28 +281,15 @@ def pulumi(context: typer.Context) -> None:
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Run a verb. 0 done, 1 somebody can correct it, 2 wrong usage, 130 interrupted.
+    """Run a verb; its exit code, or 2 for wrong usage."""
+    return ended(lambda: _run(arguments))
 
-    What is not foreseen keeps its traceback.
-    """
+
+def _run(arguments: list[str] | None) -> int:
     try:
         code = app(args=arguments, prog_name="practicum", standalone_mode=False)
-    except PracticumError as error:
-        return _told(error)
     except typer.Abort:
-        code = INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
-            raise
-        from operate.places import Places
-
-        where = error.filename or f"below {Places.of(os.environ).state}"
-        text = f"{where}: {error.strerror}; free some space and type the same again"
-        print(text, file=sys.stderr)
-        return 1
+        raise KeyboardInterrupt from None
     except Exception as error:
         if not hasattr(error, "exit_code") or not hasattr(error, "show"):
             raise
@@ -322,10 +298,3 @@ def run(arguments: list[str] | None = None) -> int:
     if code == INTERRUPTED:  # what typer makes of an interrupt
         print("interrupted", file=sys.stderr)
     return code if isinstance(code, int) else 0
-
-
-def _told(error: PracticumError) -> int:
-    code = getattr(error, "exit_code", None)
-    if code is None:  # else a run whose story has been told
-        print(error, file=sys.stderr)
-    return int(code or 1)

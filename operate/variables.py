@@ -12,6 +12,9 @@ from operate.places import Places
 TOKEN = "PROXMOX_VE_API_TOKEN"  # noqa: S105 - the name of a variable
 STACK_FILE = "PRACTICUM_STACK_FILE"
 STACKS = "PRACTICUM_STACKS"
+COLLECTOR = {"GOGC": "400", "GOMEMLIMIT": "2GiB"}
+"""For Go's garbage collector: the engine writes its whole state at each step. For 131 guests this
+takes a seventh of its CPU time away, for up to 660 instead of 300 MiB; the limit holds it back."""
 SYSTEM_CERTIFICATES = "/etc/ssl/certs"
 
 
@@ -53,6 +56,9 @@ def engine_variables(
         "PULUMI_HOME": str(pulumi_home(places, given)),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
     }
+    for name, value in COLLECTOR.items():
+        if name not in given:
+            added[name] = value
     if not (given.get("PULUMI_BACKEND_URL") or given.get("PULUMI_ACCESS_TOKEN")):
         added["PULUMI_BACKEND_URL"] = f"file://{places.backend}"
     if not ("PULUMI_CONFIG_PASSPHRASE" in given or given.get("PULUMI_CONFIG_PASSPHRASE_FILE")):
