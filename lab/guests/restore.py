@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from lab.tasks import TaskLog
 
 
+Disks = dict[str, dict[str, Any]]
+
+
 class Restore:
     """One restore: what was asked for, checked as far as that goes without the task."""
 
@@ -120,13 +123,14 @@ class Restore:
         if contents["kind"] != "qemu":
             raise TaskError(f"ERROR: archive '{self._archive}' is no backup of a VM")
         require_bridges(self._call, contents["config"] | options)
+        saved = self._saved(contents)
+        self._replace(guest, before, saved)
         try:
-            self._make_volumes(contents, log)
+            self._make_volumes(saved, log)
         except ApiError:
             for volid in self._made.values():
                 self._rows.free(volid, self._node)
             raise
-        self._replace(guest, before)
         guest.config |= self._config(contents) | self._overridden(options)
         guest.pending, guest.pending_delete, guest.unsynced, guest.snapshots = {}, {}, {}, {}
         if contents["firewall"] is not None:
@@ -136,20 +140,27 @@ class Restore:
             self._make_bases(guest)
         guest.save()
 
-    def _make_volumes(self, contents: Contents, log: TaskLog) -> None:
-        config = contents["config"]
-        saved: dict[str, dict[str, Any]] = dict(contents["disks"])
+    def _saved(self, contents: Contents) -> Disks:
+        """The disks that come back, each on the storage that is to have it."""
+        config, saved = contents["config"], dict(contents["disks"])
         for key in drives.drive_keys(config):
             drive = drives.parse_drive(key, config[key])
             if drives.is_cloud_init(drive):
                 saved[key] = self._cloud_init(drive)
-        for key in sorted(saved):
-            disk = saved[key]
+        for key, disk in saved.items():
             storage = self._call.params.get("storage") or disk["storage"]
             place = storage_config(self._lab, storage, self._node)
             if "images" not in definitions.contents(place):
                 raise failure(f"Content type 'images' is not available on storage '{storage}'")
             require_space(self._call, storage)
+            saved[key] = {**disk, "storage": storage}
+        return saved
+
+    def _make_volumes(self, saved: Disks, log: TaskLog) -> None:
+        for key in sorted(saved):
+            disk = saved[key]
+            storage = disk["storage"]
+            place = storage_config(self._lab, storage, self._node)
             known = definitions.formats(place)
             kind = disk["format"] if disk["format"] in known else known[0]
             file = self._cloud_init_file(place, kind) if "origin" not in disk else None
@@ -170,7 +181,7 @@ class Restore:
         extension = f".{kind}" if definitions.has_path(place) else ""
         return f"vm-{self._vmid}-cloudinit{extension}"
 
-    def _replace(self, guest: Guest, before: dict[str, Any] | None) -> None:
+    def _replace(self, guest: Guest, before: dict[str, Any] | None, saved: Disks) -> None:
         """Destroy the volumes that the archive brings anew; others become unused."""
         guest.config = {}
         if before is None:
@@ -185,7 +196,7 @@ class Restore:
                 continue
             if not pending.is_owner(old, volid):
                 continue
-            if key in self._made:
+            if key in saved:
                 self._rows.free(volid, self._node)
             else:
                 drives.add_unused(guest.config, volid)
