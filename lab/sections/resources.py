@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from lab.app import Lab
 from lab.call import Call
 from lab.faults import status_daemon
 from lab.guests.read import resource_row as machine_row
-from lab.ha.config import state_of
+from lab.ha.config import RESOURCE, STATUS, state_of
 from lab.lxc.read import resource_row as container_row
 from lab.routes import handles
 from lab.sdn.files import HOST, RUNNING
@@ -94,21 +94,33 @@ def guest_rows(lab: Lab) -> list[dict[str, Any]]:
     kept: dict[str, tuple[Any, int, Any]] = lab.cache.get("guest rows", (None, {}))[1]
     fresh: dict[str, tuple[Any, int, Any]] = {}
     rows = []
-    for kind, key, guest in _guests(lab):
-        found = kept.get(key, (None, 0, None))
-        if found[0] is not guest or (guest["status"] == "running" and found[1] != tick):
-            found = (guest, tick, _ROWS[kind](lab, int(key), guest))
-        fresh[key] = found
-        more = {"pool": pools.get(int(key)), "hastate": state_of(lab.store, kind, key)}
-        rows.append(found[2] | {name: value for name, value in more.items() if value is not None})
+    watched = _watched(lab)
+    for kind, make in _ROWS.items():
+        for key, guest in lab.store.items(kind):
+            found = kept.get(key, (None, 0, None))
+            if found[0] is not guest or (guest["status"] == "running" and found[1] != tick):
+                found = (guest, tick, make(lab, int(key), guest))
+            fresh[key] = found
+            row, pool = found[2], pools.get(int(key))
+            if pool is not None:
+                row = {**row, "pool": pool}
+            if state := watched.get((kind, key)):
+                row = {**row, "hastate": state}
+            rows.append(row)
     lab.cache["guest rows"] = (None, fresh)
     return rows
 
 
-def _guests(lab: Lab) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    for kind in _ROWS:
-        for key, guest in lab.store.items(kind):
-            yield kind, key, guest
+def _watched(lab: Lab) -> dict[tuple[str, str], str | None]:
+    """The `hastate` of the guests that the HA manager knows."""
+    kinds = {"vm": "qemu", "ct": "lxc"}
+    rows = [*lab.store.items(RESOURCE), *lab.store.items(STATUS)]
+    ids = {sid.partition(":")[::2] for sid, _ in rows}
+    return {
+        (kinds[word], vmid): state_of(lab.store, kinds[word], vmid)
+        for word, vmid in ids
+        if word in kinds
+    }
 
 
 def read_node(lab: Lab, name: str) -> dict[str, Any]:

@@ -77,6 +77,13 @@ def test_a_bridge_is_looked_for_when_the_guest_starts(api: Api) -> None:
     assert status(api) == ("stopped", "stopped")
 
 
+def test_a_bridge_that_was_written_and_not_applied_is_not_there(api: Api) -> None:
+    row = {**(api.lab.store.get("iface", "pve1/vmbr0") or {}), "applied": None}
+    api.lab.store.put("iface", "pve1/vmbr0", row)
+    api.create(100, net0="virtio,bridge=vmbr0")
+    assert api.ask("POST", "q/100/status/start")["status"] == "bridge 'vmbr0' does not exist"
+
+
 def test_a_physical_cd_drive_that_no_host_has_stops_the_start(api: Api) -> None:
     api.create(100, ide3="cdrom,media=cdrom")
     task = api.ask("POST", "q/100/status/start")
