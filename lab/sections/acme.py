@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 from lab.call import Call
 from lab.digest import check_digest, digest_of
-from lab.errors import failure
+from lab.errors import bad_parameter, failure
 from lab.formats import split_list
 from lab.routes import handles
 from lab.section_file import Section, filled, section_type
@@ -47,7 +48,20 @@ async def read_plugin(call: Call) -> Any:
 
 
 def _given(call: Call) -> Section:
-    return {name: value for name, value in call.params.items() if name not in _META}
+    """The options of a call; `data` comes encoded and is kept and shown decoded."""
+    values = {name: value for name, value in call.params.items() if name not in _META}
+    if "data" in values:
+        values["data"] = _decoded(values["data"])
+    return values
+
+
+def _decoded(text: str) -> str:
+    """Text from either alphabet of base64, with or without padding."""
+    padded = text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4)
+    try:
+        return base64.urlsafe_b64decode(padded.replace("+", "-").replace("/", "_")).decode()
+    except ValueError as error:
+        raise bad_parameter("data", "value is not text in base64") from error
 
 
 @handles("POST", "/cluster/acme/plugins")

@@ -100,7 +100,7 @@ LIVES = [
         path="cluster/acme/plugins",
         create={"type": "dns", "api": "pdns", "data": "QT0x"},
         change={"validation-delay": 10, "disable": 1},
-        changed={"validation-delay": 10, "disable": 1, "api": "pdns", "plugin": "one"},
+        changed={"validation-delay": 10, "disable": 1, "data": "A=1", "plugin": "one"},
         drop="validation-delay",
         twice="ACME plugin ID 'one' already exists",
         absent="ACME plugin 'one' not defined",
