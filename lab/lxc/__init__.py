@@ -1,6 +1,6 @@
 """Containers: their records, everything the API does to them, and how they look in lists.
 
-There is no engine behind containers: a started one has its status and does no work. Importing the
+There is no engine behind containers: a started one has its status and does no work. Importing this
 room registers its handlers.
 """
 
