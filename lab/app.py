@@ -60,6 +60,7 @@ HANDLER_MODULES = (
     "lab.sections.sdn",
     "lab.sections.sdn_zones",
     "lab.sections.sdn_vnets",
+    "lab.sections.sdn_firewall",
     "lab.sections.sdn_subnets",
     "lab.sections.sdn_controllers",
     "lab.guests",

@@ -27,7 +27,7 @@ from lab.spec import load_methods
 from lab.store import Value
 
 Answer = Callable[[Scope, Call], Awaitable[Any]]
-_META = ("node", "vmid", "group", "digest", "delete", "pos", "moveto")
+_META = ("node", "vmid", "vnet", "group", "digest", "delete", "pos", "moveto")
 _UNDEFINED = (
     "Can't use an undefined value as an ARRAY reference "
     "at /usr/share/perl5/PVE/API2/Firewall/Rules.pm line 1."

@@ -196,3 +196,33 @@ def test_what_is_applied_outlives_a_crash(lab: ServedLab) -> None:
     states = {zone["zone"]: zone.get("state") for zone in lab.get(f"{SDN}/zones", pending=1)}
     assert states == {"z1": None, "z2": "new"}
     assert lab.get("nodes/pve2/sdn/zones") == [{"zone": "z1", "status": "available"}]
+
+
+def test_a_network_has_rules_about_what_is_forwarded(lab: ServedLab) -> None:
+    make(lab, {"zone": "z1", "type": "simple"})
+    path = f"{SDN}/vnets/v1/firewall"
+    missing = lab.call("POST", f"{path}/rules", type="forward", action="ACCEPT")
+    assert missing.reason == "sdn vnet 'v1' does not exist"
+    lab.call("POST", f"{SDN}/vnets", vnet="v1", zone="z1").ok()
+    lab.call("PUT", f"{path}/options", enable=1, policy_forward="DROP").ok()
+    assert lab.get(f"{path}/options")["policy_forward"] == "DROP"
+    lab.call("POST", f"{path}/rules", type="forward", action="ACCEPT", macro="SSH").ok()
+    refused = lab.call("POST", f"{path}/rules", type="in", action="ACCEPT")
+    assert refused.errors == {"type": "invalid rule type 'in' for rule_env 'vnet'"}
+    assert [rule["macro"] for rule in lab.get(f"{path}/rules")] == ["SSH"]
+    lab.call("DELETE", f"{path}/rules/0").ok()
+    assert lab.get(f"{path}/rules") == []
+
+
+def test_rights_on_a_network_decide_about_its_rules(lab: ServedLab) -> None:
+    make(lab, {"zone": "z1", "type": "simple"})
+    lab.call("POST", f"{SDN}/vnets", vnet="v1", zone="z1").ok()
+    lab.call("POST", "access/users", userid="a@pve").ok()
+    lab.call("POST", "access/roles", roleid="Look", privs="SDN.Audit").ok()
+    lab.call("PUT", "access/acl", path="/sdn/zones/z1/v1", roles="Look", users="a@pve").ok()
+    client = lab.token_client("a@pve", "tk", privsep=0)
+    rules = f"{SDN}/vnets/v1/firewall/rules"
+    assert client.call("GET", rules).ok() == []
+    refused = client.call("POST", rules, type="forward", action="ACCEPT")
+    assert refused.reason == "Permission check failed (/sdn/zones/z1/v1, SDN.Allocate)"
+    client.close()
