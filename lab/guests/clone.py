@@ -204,11 +204,14 @@ class _Clone:
     async def _drive(self, key: str, drive: Drive) -> str:
         kind = "full" if self._full else "linked"
         self._log(f"create {kind} clone of drive {key} ({drive['file']})")
+        clone_s = 0 if drives.is_cloud_init(drive) else self._lab.limits.clone_s
         async with self._storage_lock(drive):
-            if not drives.is_cloud_init(drive):
-                await self._lab.limits.pass_time(self._lab.limits.clone_s)
+            if not self._full:
+                await self._lab.limits.pass_time(clone_s)
             volid = self._volume(key, drive)
-        self._made.append(volid["volid"])
+            self._made.append(volid["volid"])
+        if self._full:  # only making the empty disk needs the lock, filling it does not
+            await self._lab.limits.pass_time(clone_s)
         return drives.print_drive(
             {k: v for k, v in drive.items() if k != "format"}
             | {"file": volid["volid"], "size": volid["size"]}
