@@ -65,7 +65,11 @@ class Engine(Protocol):
         """Remove what is kept of a stopped guest."""
 
     async def snapshot(self, guest: Guest, name: str, with_memory: bool, /) -> None:
-        """Keep the state of the disks under a name, and of the memory when that is asked for."""
+        """Keep the state of the disks under a name, and of the memory when that is asked for.
+
+        A guest that is suspended to disk is kept under the name `suspend`; its next start goes on
+        from there.
+        """
 
     async def drop_snapshot(self, guest: Guest, name: str) -> None:
         """Forget a snapshot."""

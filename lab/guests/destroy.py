@@ -72,7 +72,7 @@ def _disks(guest: Guest) -> list[str]:
                 drive = drives.parse_drive(key, value)
                 if not drives.is_cdrom(drive, without_cloud_init=True):
                     found[drive["file"]] = None
-    memory = (snap.get("vmstate") for snap in guest.snapshots.values())
+    memory = (snap.get("vmstate") for snap in (guest.config, *guest.snapshots.values()))
     return [*found, *filter(None, memory)]
 
 

@@ -10,6 +10,7 @@ from lab.call import Call
 from lab.engines import engine_of
 from lab.errors import TaskError, failure
 from lab.guests import pending
+from lab.guests.hibernate import check_hibernation, hibernate, wake
 from lab.guests.nets import is_net, parse_net
 from lab.guests.options import refuse
 from lab.guests.record import Guest, find_row, load, missing_file
@@ -64,12 +65,15 @@ async def start_guest(guest: Guest, log: TaskLog, *, skip_lock: bool = False) ->
     """Boot a guest whose lock is held; what was pending takes effect."""
     if guest.template:
         raise TaskError("you can't start a vm if it's a template")
-    if not skip_lock:
+    suspended = guest.config.get("lock") == "suspended"
+    if not skip_lock and not suspended:
         guest.check_lock()
     if guest.running:
         raise TaskError(f"VM {guest.vmid} already running")
     pending.apply(guest)
     guest.save()
+    if suspended:
+        wake(guest, log)
     _check_devices(guest, log)
     # The cloud-init drive is written anew at each start.
     guest.unsynced.clear()
@@ -246,9 +250,16 @@ async def reset(call: Call) -> str:
 
 @handles("POST", f"{STATUS}/suspend")
 async def suspend(call: Call) -> str:
-    """Freeze the guest in memory; suspending to disk is not there."""
-    _running(call)
-    refuse(call, "todisk")
+    """Freeze the guest in memory, or with `todisk` save its memory and switch it off."""
+    guest = _running(call)
+    if call.params.get("todisk"):
+        storage = check_hibernation(call, guest)
+
+        async def save(guest: Guest, log: TaskLog) -> None:
+            await hibernate(guest, storage, log, skip_lock=bool(call.params.get("skiplock")))
+            mark_stopped(guest)
+
+        return await _in_task(call, "qmsuspend", save)
 
     async def act(guest: Guest, _log: TaskLog) -> None:
         _check_lock(guest, call)
@@ -261,10 +272,16 @@ async def suspend(call: Call) -> str:
 
 @handles("POST", f"{STATUS}/resume")
 async def resume(call: Call) -> str:
-    """Let a frozen guest go on."""
-    _running(call)
+    """Let a frozen guest go on, or start one whose memory is on a disk."""
+    row = find_row(call.lab, call.params["vmid"], call.params["node"])
+    asleep = row is not None and row["config"].get("lock") == "suspended"
+    if not asleep:
+        _running(call)
 
-    async def act(guest: Guest, _log: TaskLog) -> None:
+    async def act(guest: Guest, log: TaskLog) -> None:
+        if asleep:
+            await start_guest(guest, log)
+            return
         _check_lock(guest, call)
         await engine_of(guest.lab).resume(guest)
         guest.qmp = "running"

@@ -10,30 +10,23 @@ from lab.call import Call
 from lab.engines import engine_of
 from lab.errors import failure
 from lab.formats import parse_property_string
-from lab.guests import drives, nets
+from lab.guests import memory
 from lab.guests.clone import QEMU
-from lab.guests.machines import running_cpu, running_machine
 from lab.guests.options import PASSWORD_SHOWN
 from lab.guests.power import start_guest, start_task, stop_guest
 from lab.guests.record import Guest, load
 from lab.guests.rights import require
-from lab.guests.update import memory_mib
 from lab.machine import Config, Machine
 from lab.routes import handles
 from lab.storage import definitions, names
 from lab.storage.definitions import storage_config
 from lab.storage.features import has_feature
-from lab.storage.volumes import volumes
 
 if TYPE_CHECKING:
     from lab.tasks import TaskLog
 
 SNAPSHOTS = f"{QEMU}/snapshot"
 SNAPSHOT = f"{SNAPSHOTS}/{{snapname}}"
-MIB = 1024 * 1024
-_DRIVER_STATE_MIB = 500  # Proxmox VE's guess for what is not memory
-_RUNNING = ("runningmachine", "runningcpu", "running-nets-host-mtu")
-_DEFAULT_MTU = 1500
 _RESERVED = ("current", "pending")
 
 
@@ -46,21 +39,10 @@ class _OfGuest(snapshots.Snapshots):
         self._engine = engine_of(lab)
 
     def check_state(self, machine: Machine, *, with_memory: bool) -> None:
-        check_blockers(machine.config, with_memory=with_memory)
+        memory.check_blockers(machine.config, with_memory=with_memory)
 
     def save_memory(self, machine: Machine, snap: Config, name: str) -> None:
-        config = machine.config
-        row = allocate_state(machine, state_storage(machine), f"state-{name}")
-        snap["vmstate"] = row["volid"]
-        snap["runningmachine"] = running_machine(config.get("machine"))
-        snap["runningcpu"] = running_cpu(config.get("cpu"))
-        cards = [
-            f"{key}={_DEFAULT_MTU}"
-            for key in sorted(filter(nets.is_net, config))
-            if nets.parse_net(config[key])["model"] == "virtio"
-        ]
-        if cards:
-            snap["running-nets-host-mtu"] = ",".join(cards)
+        memory.save(machine, snap, memory.state_storage(machine), f"state-{name}")
 
     async def freeze(self, machine: Machine) -> bool:
         guest = _guest(machine)
@@ -93,7 +75,7 @@ class _OfGuest(snapshots.Snapshots):
     async def restored(self, machine: Machine, snap: Config) -> None:
         guest = _guest(machine)
         guest.unsynced.clear()
-        for key in _RUNNING:
+        for key in memory.RUNNING:
             guest.config.pop(key, None)
         if guest.config.get("vmgenid"):
             # The guest is told that it is another generation of itself.
@@ -107,45 +89,6 @@ def _guest(machine: Machine) -> Guest:
     if not isinstance(machine, Guest):
         raise TypeError(f"{machine!r} is no virtual machine")
     return machine
-
-
-def check_blockers(config: dict[str, Any], *, with_memory: bool) -> None:
-    """500 when memory is to be saved that cannot be."""
-    blockers = [key for key in ("amd-sev", "intel-tdx") if config.get(key)]
-    if any(key.startswith("virtiofs") for key in config):
-        blockers.append("virtiofs")
-    if with_memory and blockers:
-        text = "Cannot live-migrate, snapshot (with RAM), or hibernate a VM with: "
-        raise failure(text + ", ".join(blockers))
-
-
-def state_storage(machine: Machine) -> str:
-    """Where the memory of a guest is saved: as configured, else a shared storage with one of its
-    disks, else a local one, and `local` for a guest without disks; file storages first."""
-    config = machine.config
-    if wanted := config.get("vmstatestorage"):
-        return str(wanted)
-    found: dict[bool, str] = {}
-    for key in drives.drive_keys(config):
-        name = names.split_volume_id(drives.parse_drive(key, config[key])["file"])
-        if name is None:
-            continue
-        storage = storage_config(machine.lab, name[0])
-        shared = definitions.is_shared(storage)
-        if shared not in found or definitions.has_path(storage):
-            found[shared] = name[0]
-    return found.get(True) or found.get(False) or "local"
-
-
-def allocate_state(machine: Machine, storage: str, suffix: str) -> dict[str, Any]:
-    """A volume for the memory: twice its size and the state of the devices."""
-    config = storage_config(machine.lab, storage, machine.node)
-    extension = ".raw" if definitions.has_path(config) else ""
-    size = memory_mib(machine.config.get("memory")) * 2 + _DRIVER_STATE_MIB
-    return volumes(machine.lab).allocate(
-        storage, machine.node, machine.vmid,
-        size=size * MIB, kind="raw", file=f"vm-{machine.vmid}-{suffix}{extension}",
-    )  # fmt: skip
 
 
 @handles("GET", SNAPSHOTS)
@@ -166,7 +109,7 @@ async def create_snapshot(call: Call) -> str:
     with_memory = bool(params.get("vmstate"))
     if name == _RESERVED[0] or name.lower() == _RESERVED[1]:
         raise failure(f"unable to use snapshot name '{name.lower()}' (reserved name)")
-    check_blockers(load(call.lab, vmid, node).config, with_memory=with_memory)
+    memory.check_blockers(load(call.lab, vmid, node).config, with_memory=with_memory)
 
     async def work(log: TaskLog) -> None:
         made = _OfGuest(call, log)

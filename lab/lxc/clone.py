@@ -54,7 +54,7 @@ async def clone_container(call: Call) -> str:
         log(f"creating a clone of container {vmid} with ID {new}")
         async with lab.locks.guest(new):
             try:
-                clone.run(log)
+                await clone.run(log)
             finally:
                 async with lab.locks.guest(vmid):
                     origin = load(lab, vmid, node)
@@ -135,15 +135,18 @@ class _Clone:
         self._new.save()
         self._new.config = whole
 
-    def run(self, log: TaskLog) -> None:
+    async def run(self, log: TaskLog) -> None:
         """Make volumes and configuration; nothing stays when it fails."""
         new, lab = self._new, self._call.lab
         try:
             for key, mount in self._source.mounts(new.config):
                 kind = "full clone of mountpoint" if self._full else "linked clone of mount point"
                 log(f"create {kind} {key} ({mount['volume']})")
-                row = self._volume(mount)
-                self._made.append(row["volid"])
+                origin = names.parse_volume_id(mount["volume"])[0]
+                async with lab.storage_lock(self._storage or origin, new.node):
+                    row = self._volume(mount)
+                    self._made.append(row["volid"])
+                    await lab.limits.pass_time(lab.limits.clone_s)
                 new.config[key] = mounts.print_mount(key, mount | {"volume": row["volid"]})
         except ApiError as error:
             for volid in self._made:

@@ -136,6 +136,13 @@ class Request:
         paths = [f"/vms/{self.vmid}"] + ([f"/pool/{pool}"] if pool else [])
         return any(rights.has(user, path, ["VM.Allocate"]) for path in paths)
 
+    def storages(self) -> list[str]:
+        """The storages on which volumes are to be made."""
+        texts = self.mounts.items()
+        found = (mounts.parse_mount(key, text)["volume"] for key, text in texts)
+        asked = [new[1] for volid in found if (new := mounts.NEW_VOLUME.fullmatch(volid))]
+        return sorted(set(asked)) if self.mounts else [self.storage]
+
     def configured(self) -> dict[str, Any]:
         """The options as they are stored."""
         config = {key: stored(self.lab, key, value) for key, value in self.options.items()}
@@ -164,6 +171,9 @@ async def create_container(call: Call) -> str:
     async def work(log: TaskLog) -> None:
         async with lab.locks.guest(vmid):
             make = restore if request.restore else _create
+            for storage in request.storages():
+                async with lab.storage_lock(storage, node):
+                    pass  # making a volume takes no time, waiting for one's turn does
             make(request, load(lab, vmid, node), config, log)
             if pool := call.params.get("pool"):
                 lab.pool_add(pool, vmid)

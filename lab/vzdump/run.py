@@ -18,7 +18,7 @@ from lab.guests.options import refuse
 from lab.guests.record import from_row as machine_from
 from lab.lxc.record import from_row as container_from
 from lab.routes import handles
-from lab.storage import definitions
+from lab.storage import definitions, space
 from lab.storage.definitions import storage_config
 from lab.storage.rights import require_space
 from lab.storage.sizes import format_size
@@ -291,6 +291,7 @@ class _Run:
         volid, rows = f"{self._storage}:backup/{file}", volumes(self._lab)
         extra: dict[str, Any] = {}
         where = definitions.location(self._lab, volid)
+        space.check(self._lab, storage_config(self._lab, self._storage), volid, self._node)
         self.info(f"creating vzdump archive '{where}'")
         size = size_of(contents)
         self.info(f"archive file size: {format_size(size)}")

@@ -84,6 +84,30 @@ def test_a_bridge_that_was_written_and_not_applied_is_not_there(api: Api) -> Non
     assert api.ask("POST", "q/100/status/start")["status"] == "bridge 'vmbr0' does not exist"
 
 
+def test_a_guest_is_suspended_to_disk_and_goes_on(guest: Api) -> None:
+    guest.start(100)
+    guest.done("POST", "q/100/status/suspend", todisk="1")
+    assert status(guest) == ("stopped", "stopped")
+    asleep = guest.config(100)
+    assert asleep["lock"] == "suspended"
+    assert asleep["vmstate"].startswith("pool:100/vm-100-state-suspend-")
+    with pytest.raises(RefusedError, match=r"VM is locked \(suspended\)"):
+        guest.put(100, cores="2")
+    guest.done("POST", "q/100/status/resume")
+    assert status(guest) == ("running", "running")
+    awake = guest.config(100)
+    assert not {"lock", "vmstate", "runningmachine", "runningcpu"} & awake.keys()
+    assert len(guest.volumes("pool")) == 1
+
+
+def test_a_suspended_guest_is_destroyed_with_its_memory(guest: Api) -> None:
+    guest.start(100)
+    guest.done("POST", "q/100/status/suspend", todisk="1", statestorage="local")
+    assert guest.volumes("local") != []
+    guest.done("DELETE", "q/100")
+    assert guest.volumes("local") == guest.volumes("pool") == []
+
+
 def test_a_physical_cd_drive_that_no_host_has_stops_the_start(api: Api) -> None:
     api.create(100, ide3="cdrom,media=cdrom")
     task = api.ask("POST", "q/100/status/start")

@@ -82,7 +82,6 @@ def test_what_was_read_does_not_change_with_the_guest(api: Api) -> None:
     ("path", "params"),
     [
         ("nodes/pve1/qemu", {"vmid": "101", "live-restore": "1"}),
-        ("q/100/status/suspend", {"todisk": "1"}),
         ("q/100/status/start", {"stateuri": "tcp"}),
     ],
 )
