@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 NAME = "control.sock"
 LONGEST_PATH = 100  # bytes; the system's limit is 104 or 108
 LONGEST_LINE = 1024 * 1024
+_FOLDER = "practicum-lab-"
 Order = dict[str, Any]
 _log = logging.getLogger(__name__)
 
@@ -54,10 +55,14 @@ class Control:
 
     async def start(self) -> None:
         """Listen; a socket that a killed lab has left is replaced."""
+        if self._path.is_symlink():
+            left = self._path.readlink().parent
+            if left.name.startswith(_FOLDER):
+                shutil.rmtree(left, ignore_errors=True)
         self._path.unlink(missing_ok=True)
         real = self._path
         if len(bytes(self._path.absolute())) > LONGEST_PATH:
-            self._folder = Path(tempfile.mkdtemp(prefix="practicum-lab-"))
+            self._folder = Path(tempfile.mkdtemp(prefix=_FOLDER))
             real = self._folder / NAME
             self._path.symlink_to(real)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

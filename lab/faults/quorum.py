@@ -95,7 +95,11 @@ _FILES: tuple[tuple[str, str, tuple[str, str, str]], ...] = (
         "firewall-vm-{vmid}",
         ("", "", ""),
     ),
+    (r"/access/password", "file-priv_shadow_cfg", ("", "", "")),
     (r"/cluster/backup(/.+)?", "file-jobs_cfg", ("", "", "")),
+    (r"/cluster/replication(/.+)?", "file-replication_cfg", ("", "", "")),
+    (r"/cluster/mapping/(?P<object>pci|usb|dir)(/.+)?", "file-mapping_{object}_cfg", ("", "", "")),
+    (r"/cluster/metrics/server/.+", "file-status_cfg", ("", "", "")),
     (r"/cluster/options", "file-datacenter_cfg", ("", "", "")),
 )
 _VERBS = ("POST", "PUT", "DELETE")
