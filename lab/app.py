@@ -58,6 +58,7 @@ HANDLER_MODULES = (
     "lab.sections.ha_rules",
     "lab.sections.ha_status",
     "lab.sections.sdn",
+    "lab.sections.sdn_fabrics",
     "lab.sections.sdn_zones",
     "lab.sections.sdn_vnets",
     "lab.sections.sdn_firewall",
