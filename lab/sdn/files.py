@@ -1,4 +1,4 @@
-"""The four SDN files and the state that was applied last.
+"""The SDN files and the state that was applied last.
 
 A row of kind `sdn-zones` (and so on) is one section of a file as it is to be. Applying copies all
 files into one row, `sdn-running`, and counts its version; each host remembers in `sdn-host` which
@@ -78,7 +78,9 @@ ZONES = SdnFile(name="zones", key="zone", noun="sdn")
 VNETS = SdnFile(name="vnets", key="vnet", noun="sdn vnet")
 SUBNETS = SdnFile(name="subnets", key="subnet", noun="sdn subnet")
 CONTROLLERS = SdnFile(name="controllers", key="controller", noun="sdn")
-FILES = (ZONES, VNETS, SUBNETS, CONTROLLERS)
+FABRICS = SdnFile(name="fabrics", key="id", noun="fabric")
+FABRIC_NODES = SdnFile(name="fabric-nodes", key="node_id", noun="node")
+FILES = (ZONES, VNETS, SUBNETS, CONTROLLERS, FABRICS, FABRIC_NODES)
 
 
 def pending_of(running: Sections, wanted: Sections) -> dict[str, Section]:

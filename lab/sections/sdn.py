@@ -7,7 +7,6 @@ from typing import Any
 from lab.call import Call
 from lab.digest import digest_of
 from lab.errors import bad_parameter, failure
-from lab.formats import named_format
 from lab.guests.nets import is_net, parse_net
 from lab.routes import handles
 from lab.sdn import lock
@@ -22,12 +21,6 @@ from lab.tasks import TaskLog
 _PENDING = "configuration has pending changes at /usr/share/perl5/PVE/API2/Network/SDN.pm line 1."
 _AUDIT = ["SDN.Audit"]
 _READ = ["SDN.Audit", "SDN.Allocate"]
-
-
-@named_format("pve-sdn-fabric-id")
-def _fabric_id(text: str) -> None:
-    if not (text.isascii() and text.replace("-", "").isalnum() and len(text) <= 8):
-        raise ValueError(f"invalid fabric ID '{text}'")
 
 
 @handles("PUT", "/cluster/sdn")

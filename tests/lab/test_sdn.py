@@ -226,3 +226,38 @@ def test_rights_on_a_network_decide_about_its_rules(lab: ServedLab) -> None:
     refused = client.call("POST", rules, type="forward", action="ACCEPT")
     assert refused.reason == "Permission check failed (/sdn/zones/z1/v1, SDN.Allocate)"
     client.close()
+
+
+FABRIC = {"id": "fab", "protocol": "openfabric", "ip_prefix": "10.80.0.0/24"}
+HOST = {"node_id": "pve1", "protocol": "openfabric", "ip": "10.80.0.1", "interfaces": "name=eth0"}
+
+
+def test_a_fabric_has_hosts_with_addresses_of_its_range(lab: ServedLab) -> None:
+    path = f"{SDN}/fabrics"
+    lab.call("POST", f"{path}/fabric", **FABRIC).ok()
+    assert lab.call("POST", f"{path}/fabric", **FABRIC).status == 500
+    lab.call("POST", f"{path}/node/fab", **HOST).ok()
+    assert lab.get(f"{path}/node/fab/pve1")["interfaces"] == ["name=eth0"]
+    taken = lab.call("POST", f"{path}/node/fab", **{**HOST, "node_id": "pve2"})
+    assert taken.reason == "adding node failed: fabric fab contains nodes with duplicated IPs"
+    other = lab.call("POST", f"{path}/node/fab", **{**HOST, "node_id": "pve2", "ip": "10.9.0.1"})
+    assert "is outside the IP prefix 10.80.0.0/24" in other.reason
+    overlap = {**FABRIC, "id": "fab2", "ip_prefix": "10.80.0.128/25"}
+    assert "overlaps" in lab.call("POST", f"{path}/fabric", **overlap).reason
+    assert len(lab.get(f"{path}/all")["nodes"]) == 1
+
+
+def test_a_fabric_in_use_stays_and_takes_its_hosts_along_when_it_goes(lab: ServedLab) -> None:
+    path = f"{SDN}/fabrics"
+    lab.call("POST", f"{path}/fabric", **FABRIC).ok()
+    lab.call("POST", f"{path}/node/fab", **HOST).ok()
+    make(lab, {"zone": "zx", "type": "vxlan", "fabric": "fab"})
+    refused = lab.call("DELETE", f"{path}/fabric/fab")
+    assert 'this fabric is still used in the VXLAN zone "zx"' in refused.reason
+    lab.call("DELETE", f"{SDN}/zones/zx").ok()
+    apply(lab)
+    lab.call("DELETE", f"{path}/fabric/fab").ok()
+    (waiting,) = lab.get(f"{path}/node", pending=1)
+    assert waiting["state"] == "deleted"
+    lab.call("POST", f"{SDN}/rollback").ok()
+    assert lab.get(f"{path}/node/fab/pve1")["ip"] == "10.80.0.1"

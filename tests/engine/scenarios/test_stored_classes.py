@@ -55,6 +55,10 @@ SCENARIOS = [
     _network("sdn-zone-vxlan", "zones/zvxlan", updated={"peers": "192.0.2.1,192.0.2.2,192.0.2.3"}),
     _network("sdn-zone-evpn", "zones/zevpn", updated={"exitnodes": "pve2,pve3"}),
     _network("sdn-controller-evpn", "controllers/ctl", updated={"asn": 65001}),
+    _network("sdn-fabric-openfabric", "fabrics/fabric/fopen", updated={"hello_interval": 5}),
+    _network("sdn-fabric-ospf", "fabrics/fabric/fospf", updated={"area": "0.0.0.1"}),
+    _network("sdn-fabric-node-openfabric", "fabrics/node/fopen/pve1", updated={"ip": "10.80.0.9"}),
+    _network("sdn-fabric-node-ospf", "fabrics/node/fospf/pve2", updated={"ip": "10.81.0.9"}),
     _network("sdn-vnet-tagged", "vnets/vtag", updated={"tag": 43, "vlanaware": 1}),
     _network("sdn-vnet-plain", "vnets/vplain", updated={"isolate-ports": 1}),
     _network(

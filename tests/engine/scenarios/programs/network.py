@@ -37,6 +37,34 @@ controller = sdn.controller.Evpn(
     peers=["192.0.2.1"],
     opts=after,
 )
+open_fabric = sdn.fabric.Openfabric(
+    "sdn-fabric-openfabric",
+    resource_id="fopen",
+    ip_prefix="10.80.0.0/24",
+    hello_interval=5 if UPDATED else 3,
+    opts=after,
+)
+open_node = sdn.fabric.node.Openfabric(
+    "sdn-fabric-node-openfabric",
+    fabric_id=open_fabric.resource_id,
+    node_id="pve1",
+    ip="10.80.0.9" if UPDATED else "10.80.0.1",
+    interface_names=["eth0"],
+)
+ospf_fabric = sdn.fabric.Ospf(
+    "sdn-fabric-ospf",
+    resource_id="fospf",
+    area="0.0.0.1" if UPDATED else "0",
+    ip_prefix="10.81.0.0/24",
+    opts=after,
+)
+ospf_node = sdn.fabric.node.Ospf(
+    "sdn-fabric-node-ospf",
+    fabric_id=ospf_fabric.resource_id,
+    node_id="pve2",
+    ip="10.81.0.9" if UPDATED else "10.81.0.1",
+    interface_names=["eth0"],
+)
 evpn = sdn.zone.Evpn(
     "sdn-zone-evpn",
     resource_id="zevpn",
@@ -71,6 +99,7 @@ sdn.Applier(
     on_create=True,
     on_destroy=False,
     opts=pulumi.ResourceOptions(
-        depends_on=[evpn, qinq, vxlan, tagged, subnet], replacement_trigger=UPDATED
+        depends_on=[evpn, qinq, vxlan, tagged, subnet, open_node, ospf_node],
+        replacement_trigger=UPDATED,
     ),
 )
