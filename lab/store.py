@@ -64,8 +64,13 @@ class Store:
 
     def put(self, kind: str, key: str, value: Value) -> None:
         """Write an object; it is durable after the next commit."""
+        if key in self._kinds[kind]:
+            self._batch.setdefault((kind, key), False)
+        else:
+            # It goes behind all that is there, whatever was there under its name.
+            self._batch.pop((kind, key), None)
+            self._batch[kind, key] = True
         self._kinds[kind][key] = value
-        self._batch.setdefault((kind, key), False)
         self._count(kind)
 
     def delete(self, kind: str, key: str) -> None:
@@ -127,7 +132,9 @@ class Store:
         again."""
         newer, self._batch = self._batch, {(kind, key): gone for kind, key, gone, _ in rows}
         for place, removed in newer.items():
-            self._batch[place] = removed or self._batch.get(place, False)
+            if removed:
+                self._batch.pop(place, None)
+            self._batch.setdefault(place, removed)
 
     def _write(self, rows: list[_Row]) -> None:
         """One transaction, in the writer's thread."""
