@@ -70,6 +70,7 @@ def apply_seed(store: Store, seed: dict[str, Any]) -> list[str]:
         if store.get("node", node["name"]) is None:
             _add_node(store, seed, node, number)
             added.append(f"host {node['name']}")
+        added += _add_ports(store, node)
     for storage in seed.get("storages", []):
         if store.get("storage", storage["id"]) is None:
             store.put("storage", storage["id"], storage_row(storage))
@@ -114,6 +115,17 @@ def _add_node(store: Store, seed: dict[str, Any], node: dict[str, Any], number: 
                 "bridge_ports": "eth0",
             }
         _add_interface(store, node["name"], bridge, values, 4 + place)
+
+
+def _add_ports(store: Store, node: dict[str, Any]) -> list[str]:
+    """Network ports that a site's bridges need and the host does not have yet."""
+    missing = [
+        name for name in node.get("ports") or [] if not store.get("iface", f"{node['name']}/{name}")
+    ]
+    for place, name in enumerate(missing):
+        values = {"type": "eth", "method": "manual"}
+        _add_interface(store, node["name"], name, values, 20 + place)
+    return [f"port {name} of {node['name']}" for name in missing]
 
 
 def _add_interface(
