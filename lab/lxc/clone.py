@@ -146,6 +146,9 @@ class _Clone:
                 async with lab.storage_lock(self._storage or origin, new.node):
                     row = self._volume(mount)
                     self._made.append(row["volid"])
+                    if not self._full:
+                        await lab.limits.pass_time(lab.limits.clone_s)
+                if self._full:
                     await lab.limits.pass_time(lab.limits.clone_s)
                 new.config[key] = mounts.print_mount(key, mount | {"volume": row["volid"]})
         except ApiError as error:

@@ -11,7 +11,7 @@ from lab.errors import bad_parameters
 from lab.ha.config import guest_status
 from lab.lxc.mounts import parse_mount
 from lab.lxc.options import is_net, parse_net
-from lab.lxc.record import KIND, from_row, load
+from lab.lxc.record import KIND, find_row, load
 from lab.lxc.update import LXC
 from lab.routes import handles
 from lab.storage.volumes import volumes
@@ -166,15 +166,15 @@ def resource_row(lab: Lab, vmid: int, row: Row) -> Row:
 
 @handles("GET", f"{LXC}/interfaces")
 async def list_interfaces(call: Call) -> list[Row] | None:
-    """The interfaces inside a running container; null for one that is off.
+    """The interfaces inside a running container; null for one that is off or not there.
 
     An address is known when it is configured: nobody answers DHCP here.
     """
-    container = load(call.lab, call.params["vmid"], call.params["node"])
-    if not container.running:
+    row = find_row(call.lab, call.params["vmid"], call.params["node"])
+    if row is None or row["status"] != "running":
         return None
     loopback = _interface("lo", "00:00:00:00:00:00", ["127.0.0.1/8", "::1/128"])
-    config = from_row(call.lab, container.vmid, container.row()).config
+    config = row["config"]
     cards = [parse_net(config[key]) for key in sorted(filter(is_net, config))]
     return [loopback, *(_card(net) for net in cards)]
 

@@ -10,9 +10,9 @@ from lab.calendar_event import DAYS, parse_calendar_event
 from lab.call import Call
 from lab.errors import ApiError, bad_parameter, failure
 from lab.formats import named_format, parse_property_string, split_list
-from lab.guests.drives import is_drive, parse_drive
 from lab.routes import handles
 from lab.store import Value
+from lab.vzdump.selection import guest_tree, included_guests
 
 KIND = "backupjob"
 _SELECTIONS = ("vmid", "all", "pool")
@@ -133,45 +133,10 @@ async def delete_job(call: Call) -> Any:
 
 @handles("GET", "/cluster/backup/{id}/included_volumes")
 async def included_volumes(call: Call) -> Any:
-    """The guests a job saves and their disks, as a tree."""
-    job = call.lab.store.get(KIND, call.params["id"])
+    """The guests a job saves and their disks, as a tree; without those the caller may not see."""
+    lab, job = call.lab, call.lab.store.get(KIND, call.params["id"])
     if job is None:
         raise bad_parameter("id", f"No such job '{call.params['id']}'")
-    guests = dict(call.lab.store.items("qemu"))
-    children = [_guest_tree(vmid, guests[vmid]) for vmid in _chosen(call, job) if vmid in guests]
-    return {"children": children}
-
-
-def _chosen(call: Call, job: Value) -> list[str]:
-    if job.get("pool"):
-        pool = call.lab.store.get("pool", job["pool"]) or {"vms": []}
-        return [str(vmid) for vmid in pool["vms"]]
-    if job.get("all"):
-        excluded = split_list(job.get("exclude", ""))
-        return [vmid for vmid, _ in call.lab.store.items("qemu") if vmid not in excluded]
-    return split_list(job.get("vmid", ""))
-
-
-def _guest_tree(vmid: str, guest: Value) -> dict[str, Any]:
-    config = guest["config"]
-    disks = [
-        _disk_leaf(key, parse_drive(key, config[key])) for key in sorted(config) if is_drive(key)
-    ]
-    leaves = [leaf for leaf in disks if leaf is not None]
-    name = config.get("name")
-    node = {"id": int(vmid), "name": name, "type": "qemu", "children": leaves}
-    return node if leaves else {**node, "leaf": 1}
-
-
-def _disk_leaf(key: str, drive: dict[str, Any]) -> dict[str, Any] | None:
-    if drive.get("media") == "cdrom":
-        return None
-    included = bool(drive.get("backup", 1))
-    reason = "backup=yes" if drive.get("backup") else "backup=no" if not included else "enabled"
-    return {
-        "id": key,
-        "name": drive.get("file"),
-        "included": included,
-        "reason": reason,
-        "leaf": 1,
-    }
+    chosen = included_guests(lab, job, job.get("node"))
+    seen = [vmid for vmid in chosen if lab.rights.has(call.user, f"/vms/{vmid}", ["VM.Audit"])]
+    return {"children": [guest_tree(lab, vmid) for vmid in seen]}

@@ -13,7 +13,8 @@ def parse_size(text: str) -> int | None:
     found = _SIZE.fullmatch(text)
     if found is None:
         return None
-    return int(float(found[1]) * _UNITS[found[2]]) if found[2] else int(float(found[1]))
+    unit = _UNITS[found[2] or ""]
+    return int(float(found[1]) * unit) if "." in found[1] else int(found[1]) * unit
 
 
 def format_size(size: int) -> str:

@@ -15,8 +15,6 @@ from lab.call import Call
 from lab.errors import ApiError, TaskError, bad_parameter, failure
 from lab.formats import parse_property_string, split_list
 from lab.guests.options import refuse
-from lab.guests.record import from_row as machine_from
-from lab.lxc.record import from_row as container_from
 from lab.routes import handles
 from lab.storage import definitions, space
 from lab.storage.definitions import storage_config
@@ -26,7 +24,7 @@ from lab.storage.volumes import volumes
 from lab.vzdump import prune, suspend
 from lab.vzdump.notes import check_notes, fill_notes
 from lab.vzdump.read import DEFAULT_STORAGE, DEFAULTS, VZDUMP
-from lab.vzdump.selection import saved_disks
+from lab.vzdump.selection import find_machine, included_guests, saved_disks
 
 if TYPE_CHECKING:
     from lab.app import Lab
@@ -110,18 +108,9 @@ def _check_selection(params: dict[str, Any]) -> None:
 def _chosen(call: Call) -> dict[str, list[int]]:
     """The guests to save on this host, and those of the selection that are elsewhere; numbers of
     no guest stay in, to fail where it is seen."""
-    lab, params, node = call.lab, call.params, call.params["node"]
-    hosts = {int(v): row["node"] for kind in ("qemu", "lxc") for v, row in lab.store.items(kind)}
-    if params.get("pool"):
-        wanted = list((lab.store.get("pool", params["pool"]) or {"vms": []})["vms"])
-    elif params.get("vmid"):
-        wanted = [int(word) for word in split_list(params["vmid"])]
-    elif params.get("all"):
-        without = {int(word) for word in split_list(params.get("exclude", ""))}
-        wanted = [vmid for vmid in hosts if vmid not in without]
-    else:
-        wanted = []
-    here = [vmid for vmid in wanted if hosts.get(vmid, node) == node]
+    lab, node = call.lab, call.params["node"]
+    wanted = included_guests(lab, call.params)
+    here = included_guests(lab, call.params, node)
     return {node: here, "elsewhere": [vmid for vmid in wanted if vmid not in here]}
 
 
@@ -179,7 +168,7 @@ class _Run:
 
     def _may(self, vmid: int) -> bool:
         rights, user = self._lab.rights, self._call.user
-        if self._machine(vmid) is None or self._call.is_root:
+        if find_machine(self._lab, vmid) is None or self._call.is_root:
             return True
         if rights.has(user, f"/vms/{vmid}", ["VM.Backup"]):
             return True
@@ -187,18 +176,11 @@ class _Run:
             raise TaskError(f"403 Permission check failed (/vms/{vmid}, VM.Backup)")
         return False
 
-    def _machine(self, vmid: int) -> Machine | None:
-        if row := self._lab.store.get("qemu", str(vmid)):
-            return machine_from(self._lab, vmid, row)
-        if row := self._lab.store.get("lxc", str(vmid)):
-            return container_from(self._lab, vmid, row)
-        return None
-
     async def _save(self, vmid: int) -> bool:
         """Save one guest; whether that worked."""
         began = time.time()
         try:
-            machine = self._machine(vmid)
+            machine = find_machine(self._lab, vmid)
             if machine is None:
                 raise failure(f"unable to find VM '{vmid}'")
             self._check_limit(machine)
@@ -261,7 +243,7 @@ class _Run:
             self._prune(machine)
 
     def _present(self, vmid: int) -> Machine:
-        machine = self._machine(vmid)
+        machine = find_machine(self._lab, vmid)
         if machine is None:
             raise failure(f"unable to find VM '{vmid}'")
         return machine

@@ -45,7 +45,7 @@ def test_the_tree_of_a_job_shows_disks_and_why(lab: ServedLab) -> None:
     lab.call("POST", "cluster/backup", id="job", schedule="daily", all="1").ok()
     children = lab.get("cluster/backup/job/included_volumes")["children"]
     disks = [(disk["id"], disk["included"], disk["reason"]) for disk in children[0]["children"]]
-    assert disks == [("scsi0", True, "enabled"), ("scsi1", False, "backup=no")]
+    assert disks == [("100:scsi0", 1, "backup=yes"), ("100:scsi1", 0, "backup=no")]
 
 
 @pytest.mark.parametrize(
