@@ -81,7 +81,7 @@ class Control:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        with suppress(ConnectionError, ValueError):  # gone, or a line without an end
             while line := await reader.readline():
                 writer.write(orjson.dumps(await self._answer(line)) + b"\n")
                 await writer.drain()

@@ -118,31 +118,37 @@ class Tasks:
         return upid
 
     async def _run(self, caller: Call | str, task: Value, work: Work) -> None:
-        upid, log = task["upid"], TaskLog(task)
+        """Work, then result; until that is on the disk the task is told to be running."""
+        log = TaskLog(task)
         current_log.set(log)
         try:
+            status = await self._status(caller, task, work, log)
+            if status == "OK" or status.startswith("WARNINGS: "):
+                log(f"TASK {status}")
+            elif status != LOST:
+                log(f"TASK ERROR: {status}")
+            self._end(task["upid"], task, status)
+            await self._store.flush()
+        finally:
+            self._running.pop(task["upid"], None)
+            self._killed.discard(task["upid"])
+
+    async def _status(self, caller: Call | str, task: Value, work: Work, log: TaskLog) -> str:
+        """Do the work; the exit status."""
+        try:
             await (self._gate.around(caller, task, work, log) if self._gate else work(log))
-            status = f"WARNINGS: {log.warnings}" if log.warnings else "OK"
         except (TaskError, ApiError) as error:
-            status = _failure_text(error)
+            return _failure_text(error)
         except WorkerLostError:
-            status = LOST
+            return LOST
         except asyncio.CancelledError:
             if self._interrupted:
                 raise  # the lab ends: the next start finds the task without a result
-            status = LOST if upid in self._killed else "received interrupt"
+            return LOST if task["upid"] in self._killed else "received interrupt"
         except Exception as error:
-            _log.exception("task %s", upid)
-            status = f"internal error: {error!r}"
-        finally:
-            self._running.pop(upid, None)
-            self._killed.discard(upid)
-        if status == "OK" or status.startswith("WARNINGS: "):
-            log(f"TASK {status}")
-        elif status != LOST:
-            log(f"TASK ERROR: {status}")
-        self._end(upid, task, status)
-        await self._store.flush()
+            _log.exception("task %s", task["upid"])
+            return f"internal error: {error!r}"
+        return f"WARNINGS: {log.warnings}" if log.warnings else "OK"
 
     def _end(self, upid: str, task: Value, status: str) -> None:
         ended = {**task, "status": status, "endtime": int(time.time())}
@@ -169,11 +175,18 @@ class Tasks:
 
     def get(self, upid: str) -> Value | None:
         """The task: parts of its id, `log` lines, `status` (None while it runs), `endtime`."""
-        return self._store.get("task", upid)
+        task = self._store.get("task", upid)
+        return None if task is None else self._told(task)
 
     def list(self) -> list[Value]:
         """All tasks, newest first."""
-        return [task for _, task in reversed(self._store.items("task"))]
+        return [self._told(task) for _, task in reversed(self._store.items("task"))]
+
+    def _told(self, task: Value) -> Value:
+        """A result that a kill could still take back is not told."""
+        if task["status"] is not None and task["upid"] in self._running:
+            return {**task, "status": None, "endtime": None}
+        return task
 
     def running(self, upid: str) -> bool:
         """Whether the task is still at work."""
@@ -181,15 +194,17 @@ class Tasks:
 
     def interrupt(self, upid: str) -> None:
         """Ask a running task to end; one that is over is left alone."""
-        if runner := self._running.get(upid):
+        runner = self._running.get(upid)
+        task = self._store.get("task", upid)
+        if runner is not None and task is not None and task["status"] is None:
             runner.cancel()
 
     def kill_all_on(self, node: str) -> None:
         """Kill the workers of a host that is lost; their tasks end without a result of theirs."""
-        for upid, runner in list(self._running.items()):
+        for upid in list(self._running):
             if upid.split(":")[1] == node:
                 self._killed.add(upid)
-                runner.cancel()
+                self.interrupt(upid)
 
     async def wait(self, upid: str) -> Value:
         """Wait until a task is over and return it."""

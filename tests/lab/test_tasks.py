@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,21 @@ def test_an_interrupted_task_says_so(store: Store) -> None:
         return status
 
     assert run(store, body, grace_s=0) == "received interrupt"
+
+
+def test_a_result_is_told_only_when_a_kill_cannot_take_it_back(store: Store) -> None:
+    busy = threading.Event()
+
+    async def body(tasks: Tasks) -> list[Any]:
+        store._writer.submit(busy.wait)  # the disk is slow
+        upid = await tasks.start("root@pam", "pve1", "x", "", _fine)
+        await asyncio.sleep(0.02)
+        tasks.interrupt(upid)
+        before = tasks.get(upid), tasks.list()[0]
+        busy.set()
+        return [*(task and task["status"] for task in before), (await tasks.wait(upid))["status"]]
+
+    assert run(store, body, grace_s=0) == [None, None, "OK"]
 
 
 def test_a_task_that_ran_when_the_lab_ended_is_unexpected_afterwards(store: Store) -> None:

@@ -86,6 +86,56 @@ def test_every_answered_write_survives_a_kill_under_load(
     assert strangers <= {name for writer in writers for name in writer.unsure}
 
 
+class Maker(threading.Thread):
+    """Makes guests one after the other, and knows of which it was told that they are made."""
+
+    def __init__(self, program: Program, endpoint: str, first: int) -> None:
+        super().__init__()
+        self._client = program.client(endpoint)
+        self._vmid = first
+        self.made: dict[int, str] = {}
+
+    def run(self) -> None:
+        try:
+            while True:
+                self._vmid += 1
+                path = "nodes/pve1/qemu"
+                upid = self._client.call("POST", path, vmid=self._vmid, scsi0="pool:8").ok()
+                while self._status(upid)["status"] == "running":
+                    pass
+                self.made[self._vmid] = upid
+        except LOST:
+            return
+
+    def _status(self, upid: str) -> dict[str, str]:
+        found: dict[str, str] = self._client.call("GET", f"nodes/pve1/tasks/{upid}/status").ok()
+        return found
+
+
+@pytest.mark.parametrize("seed", [4, 5])
+def test_a_result_that_was_told_survives_a_kill(
+    tmp_path: Path, programs: list[Program], seed: int
+) -> None:
+    programs.append(Program(tmp_path))
+    endpoint = programs[0].ready()["endpoint"]
+    makers = [Maker(programs[0], endpoint, first) for first in (1000, 2000, 3000, 4000)]
+    for maker in makers:
+        maker.start()
+    time.sleep(random.Random(seed).uniform(0.3, 0.6))
+    programs[0].end(signal.SIGKILL)
+    for maker in makers:
+        maker.join(30)
+    programs.append(Program(tmp_path))
+    client = programs[1].client(programs[1].ready()["endpoint"])
+    guests = {row["vmid"] for row in client.call("GET", "nodes/pve1/qemu").ok()}
+    told = {vmid: upid for maker in makers for vmid, upid in maker.made.items()}
+    assert len(told) > 5
+    assert told.keys() <= guests
+    for upid in told.values():
+        status = client.call("GET", f"nodes/pve1/tasks/{upid}/status").ok()
+        assert status["exitstatus"] == "OK"
+
+
 def test_what_ran_when_the_lab_was_killed_has_failed_and_can_be_done_again(
     tmp_path: Path, programs: list[Program]
 ) -> None:
