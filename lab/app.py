@@ -13,6 +13,7 @@ from lab.call import Call
 from lab.engines import engine_of
 from lab.errors import failure
 from lab.faults.book import Faults
+from lab.faults.passage import Travellers
 from lab.faults.work import TaskGate
 from lab.guests.record import from_row
 from lab.ha.config import forget_guest
@@ -98,6 +99,7 @@ class Lab:
         self.store = store
         self.limits = settings.limits
         self.faults = Faults(self)
+        self.travellers = Travellers(self)
         grace_s = self.limits.scaled(settings.task_grace_s)
         self.tasks = Tasks(store, grace_s, TaskGate(self))
         self.locks = Locks(self.limits, lambda vmid: store.get("lxc", vmid) is not None)

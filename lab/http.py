@@ -160,7 +160,10 @@ class Front:
             extra=exchange.extra,
             upload=exchange.upload,
         )
-        async with lab.workers.at_work(host, protected=spec.protected):
+        async with (
+            lab.travellers.passed_on(host),
+            lab.workers.at_work(host, protected=spec.protected),
+        ):
             if lab.faults:
                 await passage.write_to_cluster(lab, call.method, call.path, params)
             return await endpoint.handler(call)

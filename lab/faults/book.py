@@ -80,8 +80,10 @@ class Faults:
             self._blocks[rule.number] = blocks
         elif rule.kind == "guest-locked":
             self._mark_guest(rule, rule.get("text"))
-        elif rule.kind == "host-offline" and rule.get("crash"):
-            self._lab.tasks.kill_all_on(rule.get("host"))
+        elif rule.kind == "host-offline":
+            self._lab.travellers.lose(rule.get("host"))
+            if rule.get("crash"):
+                self._lab.tasks.kill_all_on(rule.get("host"))
         elif rule.kind == "slow-pvestatd":
             from lab.sections.resources import guest_rows  # the sections know the faults
 

@@ -5,6 +5,9 @@ Asked by the HTTP front between rights and handler; a lab without faults pays on
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from lab.errors import ApiError, Body, failure, unreachable
@@ -47,6 +50,42 @@ async def reach_host(lab: Lab, host: str, *, protected: bool) -> None:
     if protected and (rule := lab.faults.state("service-down", host=host)):
         rule.fired += 1
         raise unreachable("Connection refused")
+
+
+class Travellers:
+    """The calls that are with other hosts just now, and what becomes of them when one is lost."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self._away: dict[str, set[asyncio.Task[Any]]] = {}
+        self._cut: set[asyncio.Task[Any]] = set()
+
+    @asynccontextmanager
+    async def passed_on(self, host: str) -> AsyncIterator[None]:
+        """A call that a host works on; 596 when the host is lost before it has answered."""
+        task = asyncio.current_task()
+        if task is None or host == self._lab.local:
+            yield
+            return
+        away = self._away.setdefault(host, set())
+        away.add(task)
+        try:
+            yield
+        except asyncio.CancelledError:
+            if task not in self._cut:
+                raise
+            self._cut.discard(task)
+            task.uncancel()
+            await self._lab.limits.pass_time(self._lab.limits.silent_first_s)
+            raise ApiError(596, "Connection timed out", body=Body.EMPTY) from None
+        finally:
+            away.discard(task)
+
+    def lose(self, host: str) -> None:
+        """Nothing more comes back from a host."""
+        for task in self._away.get(host, ()):
+            self._cut.add(task)
+            task.cancel()
 
 
 async def write_to_cluster(lab: Lab, method: str, path: str, params: dict[str, Any]) -> None:

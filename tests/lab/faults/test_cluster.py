@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -102,6 +103,24 @@ def test_a_lost_host_is_waited_for_long_once_and_then_short(lab: ServedLab) -> N
     ]
     assert seen[0][1] >= 30 > 15 > seen[1][1] >= 3
     assert lab.call("GET", "nodes/pve3/qemu").status == 200
+
+
+def test_what_a_host_was_asked_when_it_got_lost_is_not_answered(lab: ServedLab) -> None:
+    create(lab, 100, "pve2")
+    lab.fault("lock-held", vmid=100)
+
+    def change() -> int:
+        client = lab.client_with(lab.client.headers)
+        return client.call("PUT", "nodes/pve2/qemu/100/config", cores="2").status
+
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(change)
+        time.sleep(2 * CLOCK)
+        lab.fault("host-offline", host="pve2")
+        assert answer.result(10) == 596
+    lab.mend()
+    assert "cores" not in lab.get("nodes/pve2/qemu/100/config")
+    lab.call("PUT", "nodes/pve2/qemu/100/config", cores="2").ok()
 
 
 def test_a_lost_host_is_listed_and_its_guests_keep_their_status(lab: ServedLab) -> None:
