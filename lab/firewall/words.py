@@ -157,7 +157,7 @@ def check_ports(text: str) -> None:
 @named_format("pve-fw-protocol-spec")
 def _protocol(text: str) -> None:
     number = _PORT.fullmatch(text) and int(text) <= 255
-    if not number and text not in PROTOCOLS:
+    if text and not number and text not in PROTOCOLS:
         raise ValueError(f"unknown protocol '{text}'")
 
 
@@ -175,5 +175,5 @@ def _target_ports(text: str) -> None:
 
 @named_format("pve-fw-icmp-type-spec")
 def _icmp_type(text: str) -> None:
-    if not is_icmp_type(text) and not _PORT.fullmatch(text):
-        raise ValueError(f"invalid icmp-type '{text}'")
+    if text and not is_icmp_type(text):
+        raise ValueError(f"invalid icmp-type value '{text}'")

@@ -158,3 +158,12 @@ def test_a_clone_has_its_sources_rules(lab: ServedLab) -> None:
 def test_settings_of_a_guest_that_does_not_exist_can_be_written(lab: ServedLab) -> None:
     accept(lab, "nodes/pve1/qemu/555/firewall/rules")
     assert len(lab.get("nodes/pve1/qemu/555/firewall/rules")) == 1
+
+
+def test_what_a_call_leaves_empty_is_not_in_the_rule(lab: ServedLab) -> None:
+    nothing = dict.fromkeys(("proto", "dport", "sport", "source", "dest", "icmp__type"), "")
+    rules = "cluster/firewall/rules"
+    lab.call("POST", rules, type="in", action="ACCEPT", macro="SSH", **nothing).ok()
+    assert not lab.get(rules)[0].keys() & {"proto", "dport", "sport", "source", "dest"}
+    wrong = lab.call("POST", rules, type="in", action="ACCEPT", proto="icmp", icmp__type="nosuch")
+    assert wrong.errors == {"icmp-type": "invalid format - invalid icmp-type value 'nosuch'\n"}

@@ -1,5 +1,5 @@
-"""Classes of the provider for networks, high availability, the datacenter and hosts, each from its
-creation to its end, through the real engine and the real provider."""
+"""Classes of the provider that are definitions rather than guests, each from its creation to its
+end, through the real engine and the real provider."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.engine
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """One resource: where the lab keeps it, what it has after the change, and what is left of it
-    when it is destroyed (nothing, or a setting that cannot be destroyed)."""
+    when it is destroyed: nothing, which is answered with `gone`, or a setting that stays."""
 
     program: str
     name: str
@@ -29,6 +29,7 @@ class Scenario:
     updated: dict[str, Any] = field(default_factory=dict)
     change: str = "update"
     stays: bool = False
+    gone: int = 500
 
 
 def _network(name: str, path: str = "", **more: Any) -> Scenario:
@@ -39,6 +40,18 @@ def _network(name: str, path: str = "", **more: Any) -> Scenario:
 
 def _datacenter(name: str, path: str, **more: Any) -> Scenario:
     return Scenario(program="datacenter", name=name, path=path, **more)
+
+
+def _access(name: str, path: str, **more: Any) -> Scenario:
+    return Scenario(program="access", name=name, path=path, **more)
+
+
+def _storage(name: str, path: str, **more: Any) -> Scenario:
+    return Scenario(program="storages", name=name, path=path, **more)
+
+
+def _firewall(name: str, path: str, **more: Any) -> Scenario:
+    return Scenario(program="firewalls", name=name, path=path, **more)
 
 
 def _host(name: str, path: str, **more: Any) -> Scenario:
@@ -96,6 +109,36 @@ SCENARIOS = [
     _host("host-certificate", "pve3/certificates/info", stays=True),
     _host("apt-standard-repository", "pve1/apt/repositories", change="", stays=True),
     _host("apt-repository", "pve2/apt/repositories", stays=True),
+    _access("pool", "pools/course", updated={"comment": "new"}),
+    _access("pool-membership", "nodes/pve1/qemu/100/config", change="", stays=True),
+    _access("group", "access/groups/teachers", updated={"comment": "new"}),
+    _access("role", "access/roles/Operator", updated={"VM.Audit": 1, "VM.PowerMgmt": 1}),
+    _access("user", "access/users/ada@pve", updated={"comment": "new", "firstname": "Ada"}),
+    _access("acl", ""),
+    _access("token", "access/users/ada@pve/token/ci", updated={"comment": "new"}),
+    _storage("storage-directory", "storage/folder", updated={"nodes": "pve1,pve2"}),
+    _storage("storage-nfs", "storage/nfs", updated={"nodes": "pve1,pve2"}),
+    _storage("storage-cifs", "storage/cifs", updated={"nodes": "pve1,pve2"}),
+    _storage("storage-lvm", "storage/lvm", updated={"nodes": "pve1,pve2"}),
+    _storage("storage-lvmthin", "storage/lvmthin", updated={"nodes": "pve1,pve2"}),
+    _storage("storage-zfspool", "storage/zfs", updated={"nodes": "pve1,pve2"}),
+    _storage("storage-pbs", "storage/pbs", updated={"nodes": "pve1"}, change=""),
+    _storage("backup-job", "cluster/backup/weekly", updated={"schedule": "sun 02:00"}, gone=400),
+    _firewall(
+        "network-bridge", "nodes/pve1/network/vmbr7", updated={"comments": "new\n"}, gone=400
+    ),
+    _firewall("network-vlan", "nodes/pve1/network/eth0.30", updated={"vlan-id": "30"}, gone=400),
+    _firewall("cluster-firewall", "cluster/firewall/options", stays=True),
+    _firewall(
+        "firewall-security-group", "cluster/firewall/groups/heads/0", updated={"macro": "SSH"}
+    ),
+    _firewall(
+        "firewall-alias", "cluster/firewall/aliases/lan", updated={"cidr": "10.1.0.0/16"}, gone=400
+    ),
+    _firewall("firewall-ipset", "cluster/firewall/ipset/mirrors/192.0.2.0/24", change=""),
+    _firewall("firewall-options", "nodes/pve1/qemu/100/firewall/options", stays=True),
+    _firewall("firewall-rules", "nodes/pve1/qemu/100/firewall/rules/0", updated={"comment": "new"}),
+    _firewall("node-firewall", "nodes/pve2/firewall/options", updated={"enable": 1}, stays=True),
 ]
 
 
@@ -172,10 +215,10 @@ def test_a_class_lives_from_creation_to_destruction_without_drift(
     if scenario.path:
         now = found.changed[scenario.path]
         assert {key: now.get(key) for key in scenario.updated} == scenario.updated
-        assert found.ended[scenario.path] == (200 if scenario.stays else 500)
+        assert found.ended[scenario.path] == (200 if scenario.stays else scenario.gone)
 
 
-@pytest.mark.parametrize("program", ["network", "datacenter", "hosts"])
+@pytest.mark.parametrize("program", sorted({s.program for s in SCENARIOS}))
 def test_no_stage_of_a_story_fails(told: Any, program: str) -> None:
     assert told(program).story.failed == {}
 
