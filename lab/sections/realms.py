@@ -187,5 +187,4 @@ async def sync_realm(call: Call) -> Any:
         log(f"starting sync for realm {name}")
         raise TaskError(f"unable to connect to {row['server1']}: the lab has no directory")
 
-    node = call.lab.nodes()[0]["name"]
-    return await call.lab.tasks.start(call, node, "auth-realm-sync", name, work)
+    return await call.lab.tasks.start(call, call.lab.local, "auth-realm-sync", name, work)

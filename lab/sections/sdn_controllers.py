@@ -96,7 +96,7 @@ def _check_evpn(controller: Section, others: list[Section]) -> None:
 
 def _check_local(call: Call, kind: str, others: list[Section]) -> None:
     """The host that answers looks only at controllers on itself, and lets a second one pass."""
-    local = call.lab.nodes()[0]["name"]
+    local = call.lab.local
     if sum(other["type"] == kind and other["node"] == local for other in others) > 1:
         what = "bgp" if kind == "bgp" else "bgp or isis"
         raise failure(f"only 1 {what} controller can be defined{_PLACE.format(kind.capitalize())}")

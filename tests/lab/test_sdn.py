@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lab.sdn.status import zone_status
 from tests.lab.served import ServedLab
 
 SDN = "cluster/sdn"
@@ -261,3 +262,14 @@ def test_a_fabric_in_use_stays_and_takes_its_hosts_along_when_it_goes(lab: Serve
     assert waiting["state"] == "deleted"
     lab.call("POST", f"{SDN}/rollback").ok()
     assert lab.get(f"{path}/node/fab/pve1")["ip"] == "10.80.0.1"
+
+
+def test_a_lost_host_keeps_its_network_and_the_apply_is_a_success(lab: ServedLab) -> None:
+    make(lab, {"zone": "z1", "type": "simple"})
+    apply(lab)
+    lab.fault("host-offline", host="pve3")
+    make(lab, {"zone": "z2", "type": "simple"})
+    task = apply(lab)
+    assert (task["status"], task["log"][3]) == ("OK", "proxy handler failed: No route to host")
+    assert zone_status(lab.lab.store, "pve2")["z2"]["status"] == "available"
+    assert zone_status(lab.lab.store, "pve3")["z2"]["status"] == "pending"
