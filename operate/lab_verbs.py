@@ -14,9 +14,11 @@ from event.problems import RunError
 from event.stack import SiteStack
 from operate import lab_process
 from operate.lab_control import ask
+from operate.lab_seed import seed
 from operate.places import Places
 from operate.stacks import load, site_of
 
+ADMINISTRATOR = "root@pam"
 FOLLOW_S = 0.3
 LONGEST_PARAMETERS = 90
 
@@ -50,13 +52,26 @@ def status(name: str, *, as_json: bool) -> None:
     site, places = site_and_places(name)
     lab = lab_process.status(site, places)
     if as_json:
-        print(json.dumps(lab.as_record()))
+        print(json.dumps(lab.as_record() | _access(site, lab)))
         return
     if lab.running:
         print(f"lab {lab.site} runs: {lab.endpoint} (process {lab.pid})")
     else:
         print(f"lab {lab.site} does not run; type: ./practicum lab start {lab.site}")
     print(f"state: {lab.state}")
+
+
+def _access(site: SiteStack, lab: lab_process.LabStatus) -> dict[str, Any]:
+    """What another program needs to work with the lab; secrets are named by their files."""
+    wanted = seed(site)
+    storages = [each["id"] for each in wanted["storages"] if "images" in each["content"]]
+    return {
+        "nodes": [node["name"] for node in wanted["nodes"]],
+        "storage": storages[0] if storages else None,
+        "caFile": str(lab.ca_file),
+        "user": ADMINISTRATOR,
+        "passwordFile": str(lab.state / "password"),
+    }
 
 
 def reset(name: str, *, yes: bool) -> None:

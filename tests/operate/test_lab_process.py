@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import json
 import re
 import signal
 import socket
@@ -115,4 +116,9 @@ def test_the_log_shows_what_was_asked(
     lab_verbs.log("labsite", lines=5, follow=False)
     assert re.search(r"^\d\d:\d\d:\d\d\.\d+ 200 .* ms GET +\S*/version", capsys.readouterr().out)
     lab_verbs.status("labsite", as_json=True)
-    assert '"running": true' in capsys.readouterr().out
+    told = json.loads(capsys.readouterr().out)
+    assert told["running"] is True
+    assert told["endpoint"] == site.site.api.endpoint
+    assert told["nodes"]
+    assert Path(told["caFile"]).is_file()
+    assert (told["user"], Path(told["passwordFile"]).stat().st_mode & 0o777) == ("root@pam", 0o600)
