@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import json
+import os
 import re
 import signal
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
