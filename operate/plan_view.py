@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 
+from plan.outputs import outputs
 from plan.records import EventPlan, Guest, HostLoad, Load, SitePlan
 
 Row = Sequence[str]
@@ -41,7 +42,8 @@ def event_text(plan: EventPlan, *, guests: bool) -> list[str]:
 
 def site_text(plan: SitePlan) -> list[str]:
     """The plan of a site: hosts with their bridges, images with their templates, logins."""
-    lines = [f"{plan.stack}: {plan.title}".rstrip(": "), f"API {plan.api.endpoint}", ""]
+    lines = [f"{plan.stack}: {plan.title}".rstrip(": "), f"API {plan.api.endpoint}"]
+    lines += [*_hardware(plan), ""]
     lines += table(
         ("host", "bridge", "VLANs", "ports"),
         ((host.name, host.bridge, host.vids, " ".join(host.ports) or "–") for host in plan.hosts),
@@ -58,6 +60,17 @@ def site_text(plan: SitePlan) -> list[str]:
     lines += [f"login {user.user_id}: {user.role}" for user in plan.users]
     lines += [f"backup {job.job_id}: {job.schedule} on {job.storage}" for job in plan.backups]
     return lines
+
+
+def _hardware(plan: SitePlan) -> list[str]:
+    """What the hosts that are not drained have in all."""
+    if plan.capacity is None:
+        return []
+    have = outputs(plan)["totals"]
+    return [
+        f"{have['hosts']} hosts: {have['cores']['have']:g} cores, "
+        f"{have['memoryGib']['have']:g} GiB of memory, {have['diskTib']['have']:g} TiB of disk"
+    ]
 
 
 _GUEST_HEAD = ("guest", "host", "VMID", "image", "cores", "MiB", "GiB", "VLANs", "addresses")

@@ -17,6 +17,9 @@ def outputs(plan: EventPlan | SitePlan) -> dict[str, Any]:
             "site": plan.site,
             "clusters": {cluster.name: _cluster(cluster) for cluster in plan.clusters},
             "totals": _totals(plan.totals),
+            "storagesTib": {
+                storage.name: _load(storage.disk_gib, GIB_PER_TIB) for storage in plan.storages
+            },
         }
     return {
         "hosts": [host.name for host in plan.hosts],
