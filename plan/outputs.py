@@ -18,7 +18,8 @@ def outputs(plan: EventPlan | SitePlan) -> dict[str, Any]:
             "clusters": {cluster.name: _cluster(cluster) for cluster in plan.clusters},
             "totals": _totals(plan.totals),
             "storagesTib": {
-                storage.name: _load(storage.disk_gib, GIB_PER_TIB) for storage in plan.storages
+                storage.name: _load(Load(need=storage.need_gib, have=storage.have_gib), GIB_PER_TIB)
+                for storage in plan.storages
             },
         }
     return {
