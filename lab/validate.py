@@ -34,9 +34,7 @@ def validate(spec: MethodSpec, raw: dict[str, Any]) -> dict[str, Any]:
     if errors:
         raise bad_parameters(errors)
     return {
-        name: _typed(known.get(name), value)
-        for name, value in given.items()
-        if value is not None
+        name: _typed(known.get(name), value) for name, value in given.items() if value is not None
     }
 
 

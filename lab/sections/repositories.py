@@ -14,6 +14,7 @@ _SUITE = "trixie"
 _FOLDER = "/etc/apt/sources.list.d"
 _DEBIAN = f"{_FOLDER}/debian.sources"
 _KEYRING = "/usr/share/keyrings/proxmox-archive-keyring.gpg"
+_MIRROR = "http://mirror.example.org"
 _DEBIAN_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _COMPONENTS = ["main", "contrib", "non-free-firmware"]
 _CEPH = {"enterprise": "Enterprise", "no-subscription": "No-Subscription", "test": "Test"}
@@ -45,7 +46,7 @@ def _product(file: str, product: str, component: str, *, enterprise: bool) -> di
 
 
 def _entry(uri: str, *components: str, suites: tuple[str, ...] = (_SUITE,)) -> Section:
-    keyring = _DEBIAN_KEYRING if "debian.org" in uri else _KEYRING
+    keyring = _DEBIAN_KEYRING if uri.startswith(_MIRROR) else _KEYRING
     return {
         "Types": ["deb"],
         "URIs": [uri],
@@ -60,8 +61,8 @@ def _entry(uri: str, *components: str, suites: tuple[str, ...] = (_SUITE,)) -> S
 def _fresh() -> dict[str, list[Section]]:
     """The files of a host as it was installed."""
     standard = _standard()
-    base = ("http://mirror.example.org/debian", (_SUITE, f"{_SUITE}-updates"))
-    security = ("http://mirror.example.org/debian-security", (f"{_SUITE}-security",))
+    base = (f"{_MIRROR}/debian", (_SUITE, f"{_SUITE}-updates"))
+    security = (f"{_MIRROR}/debian-security", (f"{_SUITE}-security",))
     debian = [_entry(uri, *_COMPONENTS, suites=suites) for uri, suites in (base, security)]
     enterprise = standard["enterprise"]
     return {_DEBIAN: debian, enterprise["path"]: [enterprise["entry"]]}
