@@ -22,7 +22,6 @@ class DeployedGuest:
     urn: str
     parent: str  # logical name of its component: the cluster's
     inputs: Inputs = field(repr=False)
-    broken: bool  # its last operation failed halfway
 
     @property
     def logical(self) -> str:
@@ -61,10 +60,34 @@ class Pending:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Broken:
+    """A resource whose last operation failed halfway: the state has what was wanted, not what is.
+
+    `unfinished` is true while it was never complete: nothing but its creation has touched it.
+    """
+
+    urn: str
+    type: str
+    inputs: Inputs = field(repr=False)
+    unfinished: bool
+
+    @property
+    def name(self) -> str:
+        """The resource's logical name."""
+        return urn_name(self.urn)
+
+    @property
+    def vmid(self) -> int:
+        """The VMID of a guest, or of the guest that a firewall object belongs to; 0 for others."""
+        return int(self.inputs.get("vmId") or 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Deployed:
     """The state of a stack."""
 
     guests: tuple[DeployedGuest, ...]
+    broken: tuple[Broken, ...]  # of all types, guests included
     security_groups: Mapping[str, Inputs]  # inputs by name
     pools: frozenset[str]
     resources: int  # all of them, providers and components included
@@ -103,6 +126,7 @@ def read_export(export: dict[str, Any]) -> Deployed:
     stack = next((each for each in resources if each["type"] == "pulumi:pulumi:Stack"), {})
     return Deployed(
         guests=tuple(_guests(resources)),
+        broken=tuple(_broken(resources)),
         security_groups={
             str(each["inputs"].get("name")): each["inputs"]
             for each in resources
@@ -136,5 +160,17 @@ def _guests(resources: Iterable[dict[str, Any]]) -> Iterable[DeployedGuest]:
                 urn=each["urn"],
                 parent=urn_name(each.get("parent") or ""),
                 inputs=each.get("inputs") or {},
-                broken=bool(each.get("initErrors")),
+            )
+
+
+def _broken(resources: Iterable[dict[str, Any]]) -> Iterable[Broken]:
+    """The engine writes both times at a creation, and the second one again at each change."""
+    for each in resources:
+        if each.get("initErrors"):
+            created = each.get("created")
+            yield Broken(
+                urn=each["urn"],
+                type=short_type(each["type"]),
+                inputs=each.get("inputs") or {},
+                unfinished=created is not None and created == each.get("modified"),
             )

@@ -14,7 +14,7 @@ from typing import Any
 
 from event.problems import RunError
 from operate.api import Api, ApiError
-from operate.deployed import Deployed, Inputs, Pending
+from operate.deployed import Broken, Deployed, Inputs, Pending
 from operate.event_log import GUEST_TYPES
 from operate.survey import MARK, Seen, SeenGuest, with_description
 
@@ -65,6 +65,21 @@ def _guest(pending: Pending, state: Deployed, seen: Seen, stack: str, api: Api) 
         return None  # preflight has refused it already
     path = f"/nodes/{guest.host}/qemu/{vmid}"
     return Leftover(name=pending.name, type=pending.type, path=path, guest=guest)
+
+
+def find_unfinished(broken: Broken, seen: Seen, stack: str, api: Api) -> Leftover | None:
+    """The guest behind a creation that failed halfway, if it is ours, off and was never complete.
+
+    A later change that failed leaves a guest with somebody's work in it, which stays.
+    """
+    found = seen.guests.get(broken.vmid)
+    if broken.type not in GUEST_TYPES or not broken.unfinished or found is None or found.running:
+        return None
+    guest = with_description(api, found)
+    if not guest.is_ours(stack):
+        return None
+    path = f"/nodes/{guest.host}/qemu/{guest.vmid}"
+    return Leftover(name=broken.name, type=broken.type, path=path, guest=guest)
 
 
 _PLACES: dict[str, Callable[[Inputs], str]] = {

@@ -3,19 +3,21 @@
 The engine notes each operation before it starts. One that was cut off stays noted, and nobody
 knows whether the object is there; making it again would fail. So each noted object is looked up by
 its id and our mark: half-made guests and groups of ours are deleted, then the notes are dropped.
-Resources whose last operation failed halfway, and guests that are gone or elsewhere, are read
-again before the run, since the state is wrong about them.
+A guest whose creation failed halfway and that is still off has never been anybody's: it is deleted
+too. Other resources whose last operation failed halfway, and guests that are gone or elsewhere, are
+read again before the run, since the state is wrong about them.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from operate.api import Api
 from operate.deployed import Deployed
-from operate.event_log import GUEST_TYPES
-from operate.leftovers import Leftover, delete, find_leftover
+from operate.event_log import GUEST_TYPES, spoken
+from operate.leftovers import Leftover, delete, find_leftover, find_unfinished
 from operate.preflight import few
 from operate.progress import Tally
 from operate.run import engine_run
@@ -52,37 +54,50 @@ def plan_repair(state: Deployed | None, seen: Seen, stack: str, api: Api) -> Rep
     """Look up what is half-made and what the state is wrong about. Changes nothing."""
     if state is None:
         return Repair()
-    found = (find_leftover(each, state, seen, stack, api) for each in state.pending)
+    found = [find_leftover(each, state, seen, stack, api) for each in state.pending]
+    found += [find_unfinished(each, seen, stack, api) for each in state.broken]
     leftovers = tuple(each for each in found if each)
-    made = {each.urn for each in state.pending if each.operation == "creating"}
-    gone = [guest for guest in state.guests if guest.vmid not in seen.guests]
-    moved = [
-        guest
-        for guest in state.guests
-        if guest.vmid in seen.guests and seen.guests[guest.vmid].host != guest.host
-    ]
-    broken = [guest for guest in state.guests if guest.broken]
-    touched = [each.urn for each in state.pending if each.urn not in made]
-    lines = []
-    if state.pending:
-        lines.append(f"the last run was cut off with {few([each.name for each in state.pending])} "
-                     "in work")  # fmt: skip
-    if leftovers:
-        lines.append(f"half-made, deleted and made again: {few([each.name for each in leftovers])}")
-    for word, guests in (("gone", gone), ("on another host", moved), ("half-changed", broken)):
-        if guests:
-            lines.append(f"{word} at the site: {few([guest.name for guest in guests])}")
     lost = bool(state.pools - seen.pools)
-    if lost:
-        lines.append("the event's pool is gone at the site: everything of it is looked at again")
-    stale = dict.fromkeys([*touched, *(guest.urn for guest in [*gone, *moved, *broken])])
+    doubts = _doubts(state, seen, {each.name for each in leftovers})
+    touched = [each.urn for each in state.pending if each.operation != "creating"]
+    stale = [*touched, *(urn for found in doubts.values() for urn in found)]
+    stale += [each.urn for each in state.broken]
     return Repair(
         leftovers=leftovers,
         notes=len(state.pending),
-        stale=tuple(stale),
+        stale=tuple(dict.fromkeys(stale)),
         lost=lost,
-        lines=tuple(lines),
+        lines=tuple(_lines(state, leftovers, doubts, lost=lost)),
     )
+
+
+def _doubts(state: Deployed, seen: Seen, half_made: set[str]) -> dict[str, list[str]]:
+    """URNs of what the state is wrong about, by what is the matter with it."""
+    found: dict[str, list[str]] = {"gone": [], "on another host": [], "half-changed": []}
+    for guest in state.guests:
+        there = seen.guests.get(guest.vmid)
+        if there is None:
+            found["gone"].append(guest.urn)
+        elif there.host != guest.host:
+            found["on another host"].append(guest.urn)
+    found["half-changed"] += [each.urn for each in state.broken if each.name not in half_made]
+    return found
+
+
+def _lines(
+    state: Deployed, leftovers: tuple[Leftover, ...], doubts: dict[str, list[str]], *, lost: bool
+) -> Iterator[str]:
+    """What is the matter, for the person."""
+    if state.pending:
+        names = few([each.name for each in state.pending])
+        yield f"the last run was cut off with {names} in work"
+    if leftovers:
+        yield f"half-made, deleted and made again: {few([each.name for each in leftovers])}"
+    for word, urns in doubts.items():
+        if urns:
+            yield f"{word} at the site: {few([spoken(urn) for urn in urns])}"
+    if lost:
+        yield "the event's pool is gone at the site: everything of it is looked at again"
 
 
 def carry_out(session: Session, repair: Repair, state: Deployed, api: Api) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from operate.api import Api, ApiError
@@ -22,6 +22,7 @@ class SeenGuest:
     kind: str  # qemu, lxc
     template: bool
     tags: frozenset[str]
+    running: bool
     description: str = ""
 
     def is_ours(self, stack: str) -> bool:
@@ -80,15 +81,7 @@ def with_description(api: Api, guest: SeenGuest) -> SeenGuest:
         if failure.kind in ("answer", "forbidden"):
             return guest
         raise
-    return SeenGuest(
-        vmid=guest.vmid,
-        name=guest.name,
-        host=guest.host,
-        kind=guest.kind,
-        template=guest.template,
-        tags=guest.tags,
-        description=str(config.get("description") or ""),
-    )
+    return replace(guest, description=str(config.get("description") or ""))
 
 
 def _guest(row: dict[str, Any]) -> SeenGuest | None:
@@ -101,4 +94,5 @@ def _guest(row: dict[str, Any]) -> SeenGuest | None:
         kind=str(row["type"]),
         template=bool(row.get("template")),
         tags=frozenset(part for part in str(row.get("tags") or "").split(";") if part),
+        running=row.get("status") == "running",
     )

@@ -255,6 +255,51 @@ def test_guests_that_are_gone_moved_or_half_changed_are_read_again(
     )
 
 
+def half_way(state: dict[str, Any], name: str, *, changed: bool) -> dict[str, Any]:
+    """A resource of the state whose creation, or a later change, failed halfway."""
+    found: list[dict[str, Any]] = state["deployment"]["resources"]
+    each = next(each for each in found if each["urn"].endswith(f"::{name}"))
+    each["initErrors"] = ["no answer"]
+    each["created"] = "2026-01-01T10:00:00Z"
+    each["modified"] = "2026-01-02T10:00:00Z" if changed else each["created"]
+    return each
+
+
+def test_a_security_group_that_is_half_made_is_read_again(
+    state: dict[str, Any], api: Api, site_api: StandIn
+) -> None:
+    group = half_way(state, "event-heads", changed=False)
+    repair = plan_repair(read_export(state), survey(api, ()), "event", api)
+    assert repair.leftovers == ()
+    assert repair.stale == (group["urn"],)
+    assert repair.lines == ("half-changed at the site: event-heads (Group)",)
+
+
+def test_a_guest_whose_creation_failed_is_deleted_and_read_again(
+    state: dict[str, Any], api: Api
+) -> None:
+    guest = half_way(state, "c02-n1", changed=False)
+    repair = plan_repair(read_export(state), survey(api, ()), "event", api)
+    assert [each.name for each in repair.leftovers] == ["c02-n1"]
+    assert repair.stale == (guest["urn"],)
+    assert repair.lines == ("half-made, deleted and made again: c02-n1",)
+
+
+def test_a_guest_that_somebody_may_have_used_is_never_deleted(
+    state: dict[str, Any], api: Api, site_api: StandIn
+) -> None:
+    guest = half_way(state, "c02-n1", changed=True)
+    repair = plan_repair(read_export(state), survey(api, ()), "event", api)
+    assert (repair.leftovers, repair.stale) == ((), (guest["urn"],))
+    half_way(state, "c02-n1", changed=False)
+    row = next(
+        each for each in site_api.answers["/cluster/resources"] if each.get("name") == "c02-n1"
+    )
+    row["status"] = "running"
+    repair = plan_repair(read_export(state), survey(api, ()), "event", api)
+    assert (repair.leftovers, repair.stale) == ((), (guest["urn"],))
+
+
 def test_a_lost_pool_puts_everything_in_doubt(
     state: dict[str, Any], api: Api, site_api: StandIn
 ) -> None:
