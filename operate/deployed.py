@@ -90,6 +90,7 @@ class Deployed:
     broken: tuple[Broken, ...]  # of all types, guests included
     security_groups: Mapping[str, Inputs]  # inputs by name
     pools: frozenset[str]
+    objects: tuple[tuple[str, Inputs], ...] = field(repr=False)  # type and inputs of each
     resources: int  # all of them, providers and components included
     pending: tuple[Pending, ...]
     outputs: Mapping[str, Any]
@@ -138,6 +139,7 @@ def read_export(export: dict[str, Any]) -> Deployed:
             for each in resources
             if short_type(each["type"]) == "PoolLegacy" and each.get("inputs")
         ),
+        objects=tuple((short_type(each["type"]), each.get("inputs") or {}) for each in resources),
         resources=len(resources),
         pending=tuple(
             Pending(

@@ -1,7 +1,8 @@
 """Objects that a cut-off run had begun to make: found by id and our mark, and deleted.
 
-Only kinds that cannot be made a second time are looked for; the others (access entries, options)
-are written over by the next run. Nothing without our mark is ever touched.
+Only kinds that cannot be made a second time are looked for. The others need nothing: access entries
+and options are written over by the next run, and a file that was fetched completely is taken as it
+is, because its checksum is asked for. Nothing without our mark is ever touched.
 """
 
 from __future__ import annotations
@@ -41,8 +42,7 @@ def find_leftover(
         return None
     if pending.type in GUEST_TYPES:
         return _guest(pending, state, seen, stack, api)
-    place = _PLACES.get(pending.type)
-    path = place(pending.inputs) if place else ""
+    path = _path(pending.type, pending.inputs)
     if not path:
         return None
     if pending.type == "RulesLegacy":
@@ -100,12 +100,24 @@ _PLACES: dict[str, Callable[[Inputs], str]] = {
 """Where an object is, by its type and inputs."""
 
 
+def _path(kind: str, inputs: Inputs) -> str:
+    """Where an object is at the API; empty for kinds that are not looked for."""
+    found = _PLACES.get(kind)
+    return found(inputs) if found else ""
+
+
+def place(kind: str, inputs: Inputs) -> str:
+    """What tells an object from all others: its path, for a guest's rules without the host."""
+    path = _path(kind, inputs)
+    return path.partition("/qemu/")[2] if kind == "RulesLegacy" else path
+
+
 def _read(api: Api, path: str) -> Any:
-    """What is at a path; None when nothing is."""
+    """What is at a path; None when nothing is, or nothing that this token may see."""
     try:
         return api.get(path)
     except ApiError as failure:
-        if failure.kind == "answer":
+        if failure.kind in ("answer", "forbidden"):
             return None
         raise
 
@@ -114,7 +126,7 @@ def _comment(api: Api, path: str) -> str | None:
     """The comment of an object; empty for kinds without one, None when it is not there."""
     if path.startswith(f"{GROUPS}/"):
         name = path.rpartition("/")[2]
-        rows = [row for row in api.get(GROUPS) if row.get("group") == name]
+        rows = [row for row in _read(api, GROUPS) or () if row.get("group") == name]
         return str(rows[0].get("comment") or "") if rows else None
     found = _read(api, path)
     if not isinstance(found, dict):

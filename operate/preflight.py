@@ -24,7 +24,7 @@ class PreflightError(EventError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """VMIDs that are ours: in the state, or begun by a run that was cut off."""
+    """VMIDs that are ours: in the state, or begun by a run that did not hear how it ended."""
 
     state: frozenset[int] = frozenset()
     begun: frozenset[int] = frozenset()
@@ -117,7 +117,7 @@ def check_event(
         (guest.template.vmid, guest.template.image): guest.template.host for guest in plan.guests
     }
     for (vmid, image), host in sorted(templates.items()):
-        _check_template(site, vmid, image, host, seen, findings)
+        _check_template(site, vmid, image, host, seen, findings, api)
     _check_bridges(site, plan, seen, findings)
     wanted = {guest.vmid for guest in plan.guests}
     _check_occupied(stack, wanted, seen, known, findings, api)
@@ -197,10 +197,15 @@ def _check_storages(
 
 
 def _check_template(
-    site: SiteStack, vmid: int, image: str, host: str, seen: Seen, findings: Findings
+    site: SiteStack, vmid: int, image: str, host: str, seen: Seen, findings: Findings, api: Api
 ) -> None:
     found = seen.guests.get(vmid)
-    if found is None:
+    half_made = (
+        found is not None
+        and not found.template
+        and _described(found, site.name, api).is_ours(site.name)
+    )
+    if found is None or half_made:
         findings.site_lacks.append(f"template {vmid} of image {image} on {host}")
     elif not found.template:
         findings.problems.append(

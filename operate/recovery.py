@@ -11,7 +11,7 @@ read again before the run, since the state is wrong about them.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from operate.api import Api
@@ -38,7 +38,7 @@ class Repair:
     @property
     def needed(self) -> bool:
         """Whether there is anything to do."""
-        return bool(self.notes or self.stale or self.lost)
+        return bool(self.leftovers or self.notes or self.stale or self.lost)
 
 
 def begun_vmids(state: Deployed | None) -> frozenset[int]:
@@ -50,14 +50,19 @@ def begun_vmids(state: Deployed | None) -> frozenset[int]:
     )
 
 
-def plan_repair(state: Deployed | None, seen: Seen, stack: str, api: Api) -> Repair:
-    """Look up what is half-made and what the state is wrong about. Changes nothing."""
+def plan_repair(
+    state: Deployed | None, seen: Seen, stack: str, api: Api, *, lost: Sequence[Leftover] = ()
+) -> Repair:
+    """Look up what is half-made and what the state is wrong about. Changes nothing.
+
+    `lost` are objects of which the state knows nothing, because their answers were lost.
+    """
     if state is None:
         return Repair()
     found = [find_leftover(each, state, seen, stack, api) for each in state.pending]
     found += [find_unfinished(each, seen, stack, api) for each in state.broken]
-    leftovers = tuple(each for each in found if each)
-    lost = bool(state.pools - seen.pools)
+    leftovers = (*(each for each in found if each), *lost)
+    no_pool = bool(state.pools - seen.pools)
     doubts = _doubts(state, seen, {each.name for each in leftovers})
     touched = [each.urn for each in state.pending if each.operation != "creating"]
     stale = [*touched, *(urn for found in doubts.values() for urn in found)]
@@ -66,8 +71,8 @@ def plan_repair(state: Deployed | None, seen: Seen, stack: str, api: Api) -> Rep
         leftovers=leftovers,
         notes=len(state.pending),
         stale=tuple(dict.fromkeys(stale)),
-        lost=lost,
-        lines=tuple(_lines(state, leftovers, doubts, lost=lost)),
+        lost=no_pool,
+        lines=tuple(_lines(state, leftovers, doubts, no_pool=no_pool)),
     )
 
 
@@ -85,7 +90,7 @@ def _doubts(state: Deployed, seen: Seen, half_made: set[str]) -> dict[str, list[
 
 
 def _lines(
-    state: Deployed, leftovers: tuple[Leftover, ...], doubts: dict[str, list[str]], *, lost: bool
+    state: Deployed, leftovers: tuple[Leftover, ...], doubts: dict[str, list[str]], *, no_pool: bool
 ) -> Iterator[str]:
     """What is the matter, for the person."""
     if state.pending:
@@ -96,7 +101,7 @@ def _lines(
     for word, urns in doubts.items():
         if urns:
             yield f"{word} at the site: {few([spoken(urn) for urn in urns])}"
-    if lost:
+    if no_pool:
         yield "the event's pool is gone at the site: everything of it is looked at again"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,6 +11,12 @@ from operate.api import Api, ApiError
 
 MARK = "practicum"
 """Tag of everything that practicum makes; the stack's name is beside it."""
+
+UNSETTLED = ("clone", "create")
+"""Locks of a guest that is still being made."""
+
+SETTLE_S = 60.0
+POLL_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,14 +81,27 @@ def survey(api: Api, hosts: Iterable[str]) -> Seen:
 
 
 def with_description(api: Api, guest: SeenGuest) -> SeenGuest:
-    """The guest with its description, which the list of guests does not tell."""
+    """The guest with its description, which the list of guests does not tell.
+
+    One that is just being cloned has its name and description at the end only; it is waited for.
+    """
+    end = time.monotonic() + SETTLE_S
+    while (config := _config(api, guest)).get("lock") in UNSETTLED and time.monotonic() < end:
+        time.sleep(POLL_S)
+        found = map(_guest, api.get("/cluster/resources", type="vm"))
+        guest = next((each for each in found if each and each.vmid == guest.vmid), guest)
+    return replace(guest, description=str(config.get("description") or ""))
+
+
+def _config(api: Api, guest: SeenGuest) -> dict[str, Any]:
+    """A guest's configuration; nothing when it cannot be read."""
     try:
-        config = api.get(f"/nodes/{guest.host}/{guest.kind}/{guest.vmid}/config")
+        found = api.get(f"/nodes/{guest.host}/{guest.kind}/{guest.vmid}/config")
     except ApiError as failure:
         if failure.kind in ("answer", "forbidden"):
-            return guest
+            return {}
         raise
-    return replace(guest, description=str(config.get("description") or ""))
+    return found if isinstance(found, dict) else {}
 
 
 def _guest(row: dict[str, Any]) -> SeenGuest | None:

@@ -8,6 +8,7 @@ engine's run has changed nothing.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from event.problems import RunError
@@ -16,6 +17,7 @@ from operate import lab_process
 from operate.beside import stop_if_clashing
 from operate.deployed import Deployed, deployed
 from operate.deployed_plan import plan_before
+from operate.leftovers import Leftover
 from operate.places import Places
 from operate.preflight import Findings, Known, check_event, check_site, few, look
 from operate.progress import Tally, Telling
@@ -23,6 +25,7 @@ from operate.recovery import Repair, begun_vmids, carry_out, plan_repair
 from operate.run import Outcome, engine_run
 from operate.session import Session, open_session
 from operate.summary import access_lines, change_lines, end_lines
+from operate.unfinished import find_lost
 from plan.compare import Comparison, compare
 from plan.digest import plan_digest
 from plan.plan import plan_event, plan_site
@@ -106,14 +109,15 @@ def _check_event(session: Session, stack: EventStack, plan: EventPlan) -> Ready:
     stop_if_clashing(session, plan)
     api = session.api()
     seen = look(api, session.site, sorted({guest.host for guest in plan.guests}))
-    findings = check_event(stack, session.site, plan, seen, _known(state), api)
+    lost = find_lost(plan, state, seen, api)
+    findings = check_event(stack, session.site, plan, seen, _known(state, lost), api)
     findings.stop_if_any()
     return Ready(
         session=session,
         plan=plan,
         state=state,
         comparison=comparison,
-        repair=plan_repair(state, seen, stack.name, api),
+        repair=plan_repair(state, seen, stack.name, api, lost=lost),
         site=_site_if_needed(session, findings),
         site_lacks=findings.site_lacks,
     )
@@ -141,13 +145,15 @@ def _check_site(session: Session, plan: EventPlan | SitePlan) -> Ready:
     state = deployed(session.engine)
     api = session.api()
     seen = look(api, session.stack, [host.name for host in plan.hosts])
-    check_site(session.stack, plan, seen, _known(state), api).stop_if_any()
-    repair = plan_repair(state, seen, session.stack.name, api)
+    lost = find_lost(plan, state, seen, api)
+    check_site(session.stack, plan, seen, _known(state, lost), api).stop_if_any()
+    repair = plan_repair(state, seen, session.stack.name, api, lost=lost)
     return Ready(session=session, plan=plan, state=state, repair=repair)
 
 
-def _known(state: Deployed | None) -> Known:
-    return Known(state=state.vmids if state else frozenset(), begun=begun_vmids(state))
+def _known(state: Deployed | None, lost: Sequence[Leftover]) -> Known:
+    begun = begun_vmids(state) | {each.guest.vmid for each in lost if each.guest}
+    return Known(state=state.vmids if state else frozenset(), begun=begun)
 
 
 def _ask(ready: Ready, wishes: Wishes) -> None:

@@ -214,9 +214,19 @@ def test_what_the_site_stack_makes_is_told_apart(places: Places, api_server: Sta
 
 
 def test_a_template_number_that_a_guest_has_is_refused(places: Places, api_server: StandIn) -> None:
-    api_server.answers["/cluster/resources"][-1] |= {"template": 0, "name": "mail"}
+    row = api_server.answers["/cluster/resources"][-1]
+    row |= {"template": 0, "name": "mail", "tags": ""}
     text = said(checked(places))
     assert "site.images.debian-12.vmid: 9000 is the VMID of mail on pve01, which is no" in text
+
+
+def test_a_machine_that_has_not_become_its_template_is_the_site_stacks_to_finish(
+    places: Places, api_server: StandIn
+) -> None:
+    api_server.answers["/cluster/resources"][-1]["template"] = 0
+    findings = checked(places)
+    assert findings.problems == []
+    assert findings.site_lacks == ["template 9000 of image debian-12 on pve01"]
 
 
 def occupy(server: StandIn, vmid: int, tags: str = "", description: str = "") -> None:

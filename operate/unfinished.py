@@ -1,0 +1,96 @@
+"""What a run has made without being told so: answers were lost, and the state knows nothing of it.
+
+Each object that the plan wants and the state lacks is looked for at the site. It is deleted, and
+made again, when it carries our mark and the planned name and was never complete: a clone without
+our tags, a machine that has not become its template, a pool, group or bridge. A complete guest is
+left alone, because its disks may hold somebody's work: then the state itself was lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from operate.api import Api
+from operate.deployed import Deployed, Inputs, Pending
+from operate.event_log import GUEST_TYPES
+from operate.leftovers import Leftover, find_leftover, place
+from operate.survey import MARK, Seen, with_description
+from plan.records import EventPlan, SitePlan
+
+Wanted = tuple[str, str, Inputs]
+"""Name, type and inputs of a resource, as far as its place at the API follows from them."""
+
+
+def find_lost(
+    plan: EventPlan | SitePlan, state: Deployed | None, seen: Seen, api: Api
+) -> tuple[Leftover, ...]:
+    """Objects of the plan that are there, ours, never complete, and not in the state."""
+    if state is None:
+        return ()
+    known = {place(kind, inputs) for kind, inputs in state.objects}
+    known |= {place(each.type, each.inputs) for each in state.pending}
+    found = list(_guests(plan, state, seen, api))
+    wanted = _event(plan, state, seen) if isinstance(plan, EventPlan) else _site(plan, seen)
+    for name, kind, inputs in wanted:
+        if place(kind, inputs) in known:
+            continue
+        begun = Pending(urn=name, type=kind, operation="creating", inputs=inputs)
+        leftover = find_leftover(begun, state, seen, plan.stack, api)
+        found += [leftover] if leftover else []
+    return tuple(found)
+
+
+def _guests(
+    plan: EventPlan | SitePlan, state: Deployed, seen: Seen, api: Api
+) -> Iterator[Leftover]:
+    """Machines of which the clone or the import was done and nothing after it."""
+    noted = {int(each.inputs.get("vmId") or 0) for each in state.pending}
+    for vmid, name in _names(plan).items():
+        found = seen.guests.get(vmid)
+        if found is None or vmid in state.vmids or vmid in noted:
+            continue
+        if found.kind != "qemu" or found.running or found.template:
+            continue
+        guest = with_description(api, found)
+        tagged = {MARK, plan.stack} <= guest.tags
+        if guest.name != name or not guest.is_ours(plan.stack):
+            continue
+        if tagged and isinstance(plan, EventPlan):
+            continue
+        path = f"/nodes/{guest.host}/qemu/{vmid}"
+        yield Leftover(name=name, type=GUEST_TYPES[0], path=path, guest=guest)
+
+
+def _names(plan: EventPlan | SitePlan) -> dict[int, str]:
+    """Planned names by VMID."""
+    if isinstance(plan, EventPlan):
+        return {guest.vmid: guest.name for guest in plan.guests}
+    return {copy.vmid: copy.name for image in plan.images for copy in image.templates}
+
+
+def _event(plan: EventPlan, state: Deployed, seen: Seen) -> Iterator[Wanted]:
+    access = plan.access
+    if access.pool in seen.pools:
+        yield access.pool, "PoolLegacy", {"poolId": access.pool}
+    yield access.group, "GroupLegacy", {"groupId": access.group}
+    yield access.role, "RoleLegacy", {"roleId": access.role}
+    groups = [plan.security_group, *(each.security_group for each in plan.clusters)]
+    for group in groups:
+        if group is not None:
+            yield group.name, "GroupLegacy", {"name": group.name}
+    for guest in plan.guests:
+        found = seen.guests.get(guest.vmid)
+        if guest.security_group and found is not None and guest.vmid in state.vmids:
+            inputs = {"nodeName": found.host, "vmId": guest.vmid}
+            yield f"{guest.name}-rules", "RulesLegacy", inputs
+
+
+def _site(plan: SitePlan, seen: Seen) -> Iterator[Wanted]:
+    for host in plan.hosts:
+        if host.bridge in seen.bridges.get(host.name, ()):
+            inputs = {"nodeName": host.name, "name": host.bridge}
+            yield f"{host.name}-{host.bridge}", "Bridge", inputs
+    for user in plan.users:
+        yield user.user_id, "UserLegacy", {"userId": user.user_id}
+    for job in plan.backups:
+        yield job.job_id, "Job", {"resourceId": job.job_id}
