@@ -255,6 +255,33 @@ def test_guests_that_are_gone_moved_or_half_changed_are_read_again(
     )
 
 
+@pytest.mark.parametrize(
+    ("kind", "given"),
+    [
+        # Proxmox VE sets an entry that is there already once more.
+        ("proxmoxve:index/acl:Acl", {"path": "/", "userId": "a@pve", "roleId": "PVEAuditor"}),
+        # It takes a file that is there when the checksum fits, and keeps no half of one.
+        (
+            "proxmoxve:download/file:File",
+            {"nodeName": "pve01", "datastoreId": "local", "fileName": "debian-12-0a1b2.qcow2"},
+        ),
+    ],
+)
+def test_what_can_be_made_twice_is_not_looked_for_and_only_the_note_is_dropped(
+    state: dict[str, Any], api: Api, site_api: StandIn, kind: str, given: dict[str, Any]
+) -> None:
+    cut = read_export(cut_off(state, kind, "thing", given))
+    seen = survey(api, ())
+    before = len(site_api.calls)
+    repair = plan_repair(cut, seen, "event", api)
+    assert (repair.leftovers, repair.notes, repair.stale) == ((), 1, ())
+    assert len(site_api.calls) == before
+    engine = AnyEngine()
+    carry_out(session(engine), repair, cut, api)
+    ((_, text),) = engine.told_to
+    assert json.loads(text)["deployment"]["pending_operations"] == []
+
+
 def half_way(state: dict[str, Any], name: str, *, changed: bool) -> dict[str, Any]:
     """A resource of the state whose creation, or a later change, failed halfway."""
     found: list[dict[str, Any]] = state["deployment"]["resources"]
