@@ -58,15 +58,13 @@ def security_group(group: PlannedGroup, opts: pulumi.ResourceOptions) -> Securit
 
 
 def guard(guest: Guest, group: pulumi.Resource, opts: pulumi.ResourceOptions) -> None:
-    """Switch the guest's firewall on, drop by default, and let the security group decide.
+    """Let the security group decide what passes the guest's exposed NIC.
 
-    Both objects live in the guest's firewall file, which goes with the guest.
+    The firewall itself, dropping by default, came with the clone: a template's firewall file is
+    copied to its clones (`components.image`). The rules live in the guest's file and go with it.
     """
     planned = guest.planned
-    after = pulumi.ResourceOptions.merge(
-        opts, pulumi.ResourceOptions(depends_on=[guest, group], deleted_with=guest)
-    )
-    rules = proxmoxve.firewall.RulesLegacy(
+    proxmoxve.firewall.RulesLegacy(
         f"{planned.name}-rules",
         proxmoxve.firewall.RulesLegacyArgs(
             node_name=planned.host,
@@ -78,22 +76,10 @@ def guard(guest: Guest, group: pulumi.Resource, opts: pulumi.ResourceOptions) ->
             ],
         ),
         opts=pulumi.ResourceOptions.merge(
-            after, pulumi.ResourceOptions(delete_before_replace=True)
-        ),
-    )
-    proxmoxve.firewall.OptionsLegacy(
-        f"{planned.name}-firewall",
-        proxmoxve.firewall.OptionsLegacyArgs(
-            node_name=planned.host,
-            vm_id=planned.vmid,
-            enabled=True,
-            dhcp=any(nic.dhcp for nic in planned.interfaces),
-            macfilter=True,
-            input_policy="DROP",
-            output_policy="DROP",
-        ),
-        opts=pulumi.ResourceOptions.merge(
-            after, pulumi.ResourceOptions(depends_on=[rules], delete_before_replace=True)
+            opts,
+            pulumi.ResourceOptions(
+                depends_on=[guest, group], deleted_with=guest, delete_before_replace=True
+            ),
         ),
     )
 

@@ -53,7 +53,7 @@ def _download(file: Download, opts: pulumi.ResourceOptions) -> proxmoxve.downloa
 
 
 def _template(copy: TemplateCopy, opts: pulumi.ResourceOptions) -> proxmoxve.VmLegacy:
-    return proxmoxve.VmLegacy(
+    template = proxmoxve.VmLegacy(
         f"{copy.name}-{copy.host}",
         proxmoxve.VmLegacyArgs(
             node_name=copy.host,
@@ -71,4 +71,29 @@ def _template(copy: TemplateCopy, opts: pulumi.ResourceOptions) -> proxmoxve.VmL
             **machine(),
         ),
         opts=opts,
+    )
+    _closed(copy, template, opts)
+    return template
+
+
+def _closed(copy: TemplateCopy, template: proxmoxve.VmLegacy, opts: pulumi.ResourceOptions) -> None:
+    """Switch the template's firewall on, dropping by default: every clone starts with a copy.
+
+    So an exposed guest is closed from its first moment, and needs one object less. NICs that are
+    not exposed have no firewall, so it does not concern them.
+    """
+    proxmoxve.firewall.OptionsLegacy(
+        f"{copy.name}-{copy.host}-firewall",
+        proxmoxve.firewall.OptionsLegacyArgs(
+            node_name=copy.host,
+            vm_id=copy.vmid,
+            enabled=True,
+            dhcp=True,
+            macfilter=True,
+            input_policy="DROP",
+            output_policy="DROP",
+        ),
+        opts=pulumi.ResourceOptions.merge(
+            opts, pulumi.ResourceOptions(depends_on=[template], deleted_with=template)
+        ),
     )

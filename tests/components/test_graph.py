@@ -70,7 +70,6 @@ def test_sc09_is_131_guests_in_26_clusters_with_few_other_resources() -> None:
         "Instructor": 1,
         "Access": 1,
         "RulesLegacy": 27,
-        "OptionsLegacy": 27,
         "PoolLegacy": 1,
         "RoleLegacy": 1,
         "Acl": 1,

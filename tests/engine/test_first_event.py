@@ -14,7 +14,7 @@ pytestmark = pytest.mark.engine
 
 def test_a_preview_needs_neither_the_lab_nor_a_secret(practice: Practice) -> None:
     run = practice.good("preview", "laptop")
-    assert run.changes == {"create": 14}
+    assert run.changes == {"create": 13}
     assert practice.requests() == []
 
 
@@ -23,6 +23,13 @@ def test_up_makes_the_site_and_the_event_and_tells_how_to_log_in(practice: Pract
     assert run.summary["done"] == run.summary["total"] == 3
     names = {each["name"]: each["status"] for each in practice.guests() if not each["template"]}
     assert names == {"c01-head": "running", "c01-n1": "running", "c01-n2": "running"}
+
+
+def test_heads_start_closed_with_the_firewall_of_their_template(practice: Practice) -> None:
+    options = practice.api("GET", "nodes/pve01/qemu/200101/firewall/options")
+    assert (options["enable"], options["policy_in"], options["policy_out"]) == (1, "DROP", "DROP")
+    rules = practice.api("GET", "nodes/pve01/qemu/200101/firewall/rules")
+    assert [each["action"] for each in rules] == ["laptop-heads"]
 
 
 def test_the_same_again_sends_no_write(practice: Practice) -> None:

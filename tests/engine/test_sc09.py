@@ -21,7 +21,6 @@ NEW_CLUSTER = {
     "create c27-n3",
     "create c27-n4",
     "create c27-head-rules (Rules)",
-    "create c27-head-firewall (Options)",
     "update instructor",
 }
 
@@ -77,7 +76,6 @@ def test_a_retired_cluster_goes_with_its_firewall_and_renumbers_no_other(
     practice.edit("sc09", "count: 27, prefix: c", "count: 27, prefix: c, retire: [13]")
     gone = {f"delete c13-{node}" for node in ("head", "n1", "n2", "n3", "n4")} | {
         "delete c13-head-rules (Rules)",
-        "delete c13-head-firewall (Options)",
         "update instructor",
     }
     assert practice.good("preview", "sc09").touched == gone
