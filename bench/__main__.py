@@ -19,7 +19,6 @@ from rich.console import Console
 from bench.machine import load, machine, versions
 from bench.processes import BenchError
 from bench.results import merge
-from bench.stacks import SHIPPED_CLUSTERS
 from bench.table import markdown, terminal
 
 FOLDER = Path(__file__).parent
@@ -69,8 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         elif chosen.name == "engine":
             from bench import engine
 
-            clusters = engine.BIG_CLUSTERS if chosen.big else SHIPPED_CLUSTERS
-            found, used = engine.bench(chosen.repeats, clusters=clusters, say=say)
+            measure = engine.bench_big if chosen.big else engine.bench
+            found, used = measure(chosen.repeats, say=say)
         else:
             from bench import lab
 

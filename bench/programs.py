@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bench.labs import Served
@@ -58,6 +58,10 @@ class Program:
         self._ask("stack", "init", self.stack)
         if secret is not None:
             self._ask("config", "set", "--secret", SECRET_KEY, "--stack", self.stack, said=secret)
+
+    def with_variables(self, added: Mapping[str, str]) -> Program:
+        """The same program, run with further variables."""
+        return replace(self, variables={**self.variables, **added})
 
     def _ask(self, *arguments: str, said: str = "") -> None:
         done = subprocess.run(
