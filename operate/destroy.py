@@ -8,6 +8,7 @@ from event.problems import RunError
 from event.stack import EventStack, SiteStack, Stack
 from operate.beside import deployed_events
 from operate.deployed import Deployed, deployed
+from operate.drift import stop_if_strangers
 from operate.places import Places
 from operate.preflight import few, look
 from operate.progress import Tally, Telling
@@ -31,6 +32,7 @@ def destroy(stack: Stack, places: Places, wishes: Wishes, telling: Telling) -> N
         _stop_if_used(session, stack)
     api = session.api()
     seen = look(api, session.site, ())
+    stop_if_strangers(stack, state, seen, api)
     repair = plan_repair(state, seen, stack.name, api)
     _ask(session, state, wishes)
     if repair.needed:

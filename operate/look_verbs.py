@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from event.stack import EventStack, Stack
-from operate.deployed import deployed
+from operate.deployed import Deployed, deployed
 from operate.deployed_plan import plan_before
+from operate.drift import told
 from operate.engine_errors import explain
 from operate.places import Places
 from operate.preflight import Findings, few, look
@@ -13,6 +14,7 @@ from operate.recovery import carry_out, plan_repair
 from operate.run import Outcome, engine_run
 from operate.session import open_session
 from operate.summary import change_lines, end_lines
+from operate.survey import Seen
 from operate.up import Wishes, guest_names, parallel, start
 from plan.compare import compare
 from plan.plan import plan_event, plan_site
@@ -82,7 +84,8 @@ def refresh(stack: Stack, places: Places, wishes: Wishes, telling: Telling) -> N
         telling.summary([f"{stack.name}: nothing is deployed"], {"stack": stack.name, "done": 0})
         return
     api = session.api()
-    repair = plan_repair(state, look(api, session.site, ()), stack.name, api)
+    seen = look(api, session.site, ())
+    repair = plan_repair(state, seen, stack.name, api)
     if repair.notes:
         for line in repair.lines:
             telling.step(line)
@@ -95,12 +98,12 @@ def refresh(stack: Stack, places: Places, wishes: Wishes, telling: Telling) -> N
         "gone": sorted(outcome.tally.gone),
         "drift": {name: list(fields) for name, fields in outcome.tally.drift.items()},
     }
-    telling.summary(_drift_lines(outcome), record)
+    telling.summary(_drift_lines(outcome, state, seen), record)
     outcome.stop_if_failed()
 
 
-def _drift_lines(outcome: Outcome) -> list[str]:
-    """What others changed. Fields are as the provider names them."""
+def _drift_lines(outcome: Outcome, state: Deployed, seen: Seen) -> list[str]:
+    """What others changed, against the state from before the refresh."""
     stack, tally = outcome.session.stack.name, outcome.tally
     if not outcome.ok:
         lines = end_lines(outcome)
@@ -114,8 +117,11 @@ def _drift_lines(outcome: Outcome) -> list[str]:
     ]
     if tally.gone:
         lines.append(f"  gone: {few(sorted(tally.gone))}")
+    guests = {guest.logical: guest for guest in state.guests}
     for name in sorted(tally.drift)[:SHOWN_DRIFT]:
-        lines.append(f"  {name}: {', '.join(tally.drift[name])}")
+        guest = guests.get(name)
+        there = seen.guests.get(guest.vmid) if guest else None
+        lines.append(f"  {name}: {told(guest, there, tally.drift[name])}")
     if len(tally.drift) > SHOWN_DRIFT:
         lines.append(f"  … and {len(tally.drift) - SHOWN_DRIFT} more")
     lines.append(f"to put it right, type: ./practicum up {outcome.session.typed}")

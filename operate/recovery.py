@@ -4,7 +4,7 @@ The engine notes each operation before it starts. One that was cut off stays not
 knows whether the object is there; making it again would fail. So each noted object is looked up by
 its id and our mark: half-made guests and groups of ours are deleted, then the notes are dropped.
 A guest whose creation failed halfway and that is still off has never been anybody's: it is deleted
-too. Other resources whose last operation failed halfway, and guests that are gone or elsewhere, are
+too. Other resources whose last operation failed halfway, and guests that others have changed, are
 read again before the run, since the state is wrong about them.
 """
 
@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from operate.api import Api
 from operate.deployed import Deployed
+from operate.drift import doubts
 from operate.event_log import GUEST_TYPES, spoken
 from operate.leftovers import Leftover, delete, find_leftover, find_unfinished
 from operate.preflight import few
@@ -63,34 +64,28 @@ def plan_repair(
     found += [find_unfinished(each, seen, stack, api) for each in state.broken]
     leftovers = (*(each for each in found if each), *lost)
     no_pool = bool(state.pools - seen.pools)
-    doubts = _doubts(state, seen, {each.name for each in leftovers})
+    wrong = _doubts(state, seen, {each.name for each in leftovers})
     touched = [each.urn for each in state.pending if each.operation != "creating"]
-    stale = [*touched, *(urn for found in doubts.values() for urn in found)]
+    stale = [*touched, *(urn for urns in wrong.values() for urn in urns)]
     stale += [each.urn for each in state.broken]
     return Repair(
         leftovers=leftovers,
         notes=len(state.pending),
         stale=tuple(dict.fromkeys(stale)),
         lost=no_pool,
-        lines=tuple(_lines(state, leftovers, doubts, no_pool=no_pool)),
+        lines=tuple(_lines(state, leftovers, wrong, no_pool=no_pool)),
     )
 
 
 def _doubts(state: Deployed, seen: Seen, half_made: set[str]) -> dict[str, list[str]]:
     """URNs of what the state is wrong about, by what is the matter with it."""
-    found: dict[str, list[str]] = {"gone": [], "on another host": [], "half-changed": []}
-    for guest in state.guests:
-        there = seen.guests.get(guest.vmid)
-        if there is None:
-            found["gone"].append(guest.urn)
-        elif there.host != guest.host:
-            found["on another host"].append(guest.urn)
-    found["half-changed"] += [each.urn for each in state.broken if each.name not in half_made]
-    return found
+    found = doubts(state, seen)
+    half = [each.urn for each in state.broken if each.name not in half_made]
+    return found | ({"half-changed": half} if half else {})
 
 
 def _lines(
-    state: Deployed, leftovers: tuple[Leftover, ...], doubts: dict[str, list[str]], *, no_pool: bool
+    state: Deployed, leftovers: tuple[Leftover, ...], wrong: dict[str, list[str]], *, no_pool: bool
 ) -> Iterator[str]:
     """What is the matter, for the person."""
     if state.pending:
@@ -98,9 +93,8 @@ def _lines(
         yield f"the last run was cut off with {names} in work"
     if leftovers:
         yield f"half-made, deleted and made again: {few([each.name for each in leftovers])}"
-    for word, urns in doubts.items():
-        if urns:
-            yield f"{word} at the site: {few([spoken(urn) for urn in urns])}"
+    for word, urns in wrong.items():
+        yield f"{word} at the site: {few([spoken(urn) for urn in urns])}"
     if no_pool:
         yield "the event's pool is gone at the site: everything of it is looked at again"
 

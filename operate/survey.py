@@ -29,8 +29,15 @@ class SeenGuest:
     kind: str  # qemu, lxc
     template: bool
     tags: frozenset[str]
-    running: bool
+    status: str = ""  # running, stopped; unknown on a host that is offline
+    cores: int = 0
+    memory_mib: int = 0
     description: str = ""
+
+    @property
+    def running(self) -> bool:
+        """Whether it is on."""
+        return self.status == "running"
 
     def is_ours(self, stack: str) -> bool:
         """Whether it carries the mark of a stack, in its tags or its description."""
@@ -114,5 +121,7 @@ def _guest(row: dict[str, Any]) -> SeenGuest | None:
         kind=str(row["type"]),
         template=bool(row.get("template")),
         tags=frozenset(part for part in str(row.get("tags") or "").split(";") if part),
-        running=row.get("status") == "running",
+        status=str(row.get("status") or ""),
+        cores=int(row.get("maxcpu") or 0),
+        memory_mib=int(row.get("maxmem") or 0) >> 20,
     )

@@ -17,6 +17,7 @@ from operate import lab_process
 from operate.beside import stop_if_clashing
 from operate.deployed import Deployed, deployed
 from operate.deployed_plan import plan_before
+from operate.drift import stop_if_strangers
 from operate.leftovers import Leftover
 from operate.places import Places
 from operate.preflight import Findings, Known, check_event, check_site, few, look
@@ -109,6 +110,7 @@ def _check_event(session: Session, stack: EventStack, plan: EventPlan) -> Ready:
     stop_if_clashing(session, plan)
     api = session.api()
     seen = look(api, session.site, sorted({guest.host for guest in plan.guests}))
+    stop_if_strangers(stack, state, seen, api)
     lost = find_lost(plan, state, seen, api)
     findings = check_event(stack, session.site, plan, seen, _known(state, lost), api)
     findings.stop_if_any()
@@ -145,6 +147,7 @@ def _check_site(session: Session, plan: EventPlan | SitePlan) -> Ready:
     state = deployed(session.engine)
     api = session.api()
     seen = look(api, session.stack, [host.name for host in plan.hosts])
+    stop_if_strangers(session.stack, state, seen, api)
     lost = find_lost(plan, state, seen, api)
     check_site(session.stack, plan, seen, _known(state, lost), api).stop_if_any()
     repair = plan_repair(state, seen, session.stack.name, api, lost=lost)

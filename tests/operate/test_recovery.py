@@ -59,7 +59,7 @@ def state(places: Places, site_api: StandIn) -> dict[str, Any]:
     assert isinstance(stack, EventStack)
     plan = plan_event(stack)
     for each in plan.guests:
-        put(site_api, each.vmid, each.host, each.name)
+        put(site_api, each.vmid, each.host, each.name, ";".join(each.tags))
     return export(plan)
 
 

@@ -1,0 +1,111 @@
+"""What others have done to deployed guests, as far as the list of guests tells it, in event terms.
+
+The list costs one request for a whole site, so it is compared before each run; what only a guest's
+configuration tells (networks, disks, cloud-init) is found by `refresh`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from event.problems import RunError
+from event.stack import Stack
+from operate.api import Api
+from operate.deployed import Deployed, DeployedGuest
+from operate.preflight import few
+from operate.survey import MARK, Seen, SeenGuest, with_description
+
+
+def doubts(state: Deployed, seen: Seen) -> dict[str, list[str]]:
+    """URNs of guests that differ from the state, by what is the matter with them."""
+    found: dict[str, list[str]] = {}
+    for guest in state.guests:
+        there = seen.guests.get(guest.vmid)
+        for word in ("gone",) if there is None else _differences(guest, there):
+            found.setdefault(word, []).append(guest.urn)
+    return found
+
+
+def _differences(guest: DeployedGuest, there: SeenGuest) -> Iterator[str]:
+    """What differs; an attribute that the list does not tell does not."""
+    wanted = guest.inputs
+    if there.host != guest.host:
+        yield "on another host"
+    if wanted.get("started") and there.status == "stopped":
+        yield "switched off"
+    if wanted.get("name") and there.name and there.name != wanted["name"]:
+        yield "renamed"
+    if set(wanted.get("tags") or ()) - there.tags:
+        yield "without our tags"
+    if there.cores and there.cores != (_cores(wanted) or there.cores):
+        yield "with other cores"
+    if there.memory_mib and there.memory_mib != (_memory(wanted) or there.memory_mib):
+        yield "with other memory"
+
+
+def _cores(inputs: Mapping[str, Any]) -> int:
+    cpu = inputs.get("cpu") or {}
+    return int(cpu.get("cores") or 0) * int(cpu.get("sockets") or 1)
+
+
+def _memory(inputs: Mapping[str, Any]) -> int:
+    return int((inputs.get("memory") or {}).get("dedicated") or 0)
+
+
+def stop_if_strangers(stack: Stack, state: Deployed | None, seen: Seen, api: Api) -> None:
+    """`RunError` when a VMID of the state has come to somebody else, whose guest must stay."""
+    found = []
+    for guest in state.guests if state else ():
+        there = seen.guests.get(guest.vmid)
+        if there is None or {MARK, stack.name} <= there.tags:
+            continue
+        there = with_description(api, there)
+        if not there.is_ours(stack.name):
+            found.append((guest, there))
+    if not found:
+        return
+    shown = [f"{each.vmid} ({each.name} on {each.host})" for _, each in found]
+    first, there = found[0]
+    raise RunError(
+        f"{stack.path}: {few(shown)}: deployed by {stack.name}, but without its mark now; "
+        f"nothing was changed. If it is {first.name}, give it back the tags {MARK};{stack.name}. "
+        f"If it is somebody else's, type: ./practicum pulumi -- state delete '{first.urn}' "
+        f"--stack {stack.name} --yes --force"
+    )
+
+
+def told(guest: DeployedGuest | None, there: SeenGuest | None, fields: Sequence[str]) -> str:
+    """What has become of a resource, from the provider's names of the fields that differ."""
+    words = dict.fromkeys(
+        _told(guest, there, field.partition(".")[0].partition("[")[0]) for field in fields
+    )
+    return ", ".join(words)
+
+
+def _told(guest: DeployedGuest | None, there: SeenGuest | None, field: str) -> str:
+    if guest is not None and there is not None:
+        values = {
+            "nodeName": f"on {there.host} instead of {guest.host}",
+            "started": f"is {there.status}",
+            "name": f"renamed to {there.name}",
+            "cpu": f"{there.cores} cores instead of {_cores(guest.inputs)}",
+            "memory": f"{there.memory_mib} MiB instead of {_memory(guest.inputs)}",
+        }
+        if field in values:
+            return values[field]
+    return _WORDS.get(field, field)
+
+
+_WORDS = {
+    "tags": "other tags",
+    "description": "another description",
+    "poolId": "in another pool",
+    "disks": "another disk",
+    "networkDevices": "another network",
+    "initialization": "another login or address",
+    "rules": "other firewall rules",
+    "comment": "another comment",
+    "members": "other members",
+    "privileges": "other rights",
+}
