@@ -73,7 +73,9 @@ def find_unfinished(broken: Broken, seen: Seen, stack: str, api: Api) -> Leftove
     A later change that failed leaves a guest with somebody's work in it, which stays.
     """
     found = seen.guests.get(broken.vmid)
-    if broken.type not in GUEST_TYPES or not broken.unfinished or found is None or found.running:
+    if broken.type not in GUEST_TYPES or not broken.unfinished or found is None:
+        return None
+    if found.running or found.template:
         return None
     guest = with_description(api, found)
     if not guest.is_ours(stack):

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from operate.api import Api
 from operate.deployed import Deployed
 from operate.drift import doubts
-from operate.event_log import GUEST_TYPES, spoken
+from operate.event_log import GUEST_TYPES, spoken, urn_name
 from operate.leftovers import Leftover, delete, find_leftover, find_unfinished
 from operate.preflight import few
 from operate.progress import Tally
@@ -79,9 +79,12 @@ def plan_repair(
 
 def _doubts(state: Deployed, seen: Seen, half_made: set[str]) -> dict[str, list[str]]:
     """URNs of what the state is wrong about, by what is the matter with it."""
-    found = doubts(state, seen)
-    half = [each.urn for each in state.broken if each.name not in half_made]
-    return found | ({"half-changed": half} if half else {})
+    found = doubts(state, seen) | {"half-changed": [each.urn for each in state.broken]}
+    kept = {
+        word: [urn for urn in urns if urn_name(urn) not in half_made]
+        for word, urns in found.items()
+    }
+    return {word: urns for word, urns in kept.items() if urns}
 
 
 def _lines(

@@ -18,7 +18,7 @@ from operate.places import Places
 from operate.recovery import begun_vmids, carry_out, plan_repair
 from operate.session import Session
 from operate.stacks import load
-from operate.survey import survey
+from operate.survey import Seen, survey
 from plan.plan import plan_event
 from tests.operate.stand_in import TOKEN, StandIn, healthy
 from tests.operate.states import export, guest, inputs, urn
@@ -322,9 +322,31 @@ def test_a_guest_that_somebody_may_have_used_is_never_deleted(
     row = next(
         each for each in site_api.answers["/cluster/resources"] if each.get("name") == "c02-n1"
     )
-    row["status"] = "running"
-    repair = plan_repair(read_export(state), survey(api, ()), "event", api)
-    assert (repair.leftovers, repair.stale) == ((), (guest["urn"],))
+    for found in ({"status": "running"}, {"template": 1}):
+        repair = plan_repair(read_export(state), seen_with(site_api, row, found, api), "event", api)
+        assert (repair.leftovers, repair.stale) == ((), (guest["urn"],))
+
+
+def seen_with(server: StandIn, row: dict[str, Any], values: dict[str, Any], api: Api) -> Seen:
+    """The site while a row of its list of guests is another one."""
+    before = dict(row)
+    row |= values
+    seen = survey(api, ())
+    row.clear()
+    row |= before
+    return seen
+
+
+def test_a_half_made_guest_is_told_once(state: dict[str, Any], api: Api, site_api: StandIn) -> None:
+    half_way(state, "c02-n1", changed=False)
+    rows = site_api.answers["/cluster/resources"]
+    row = next(each for each in rows if each.get("name") == "c02-n1")
+    site_api.answers[f"/nodes/{row['node']}/qemu/{row['vmid']}/config"] = {
+        "description": "practicum:event:c02-n1"
+    }
+    seen = seen_with(site_api, row, {"status": "stopped", "tags": "template"}, api)
+    repair = plan_repair(read_export(state), seen, "event", api)
+    assert repair.lines == ("half-made, deleted and made again: c02-n1",)
 
 
 def test_a_lost_pool_puts_everything_in_doubt(
