@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote, urlencode, urlsplit
 
+from event.problems import RunError
+
 TIMEOUT_S = 15.0
 CONNECTIONS = 8
 
@@ -26,11 +28,14 @@ Kind = Literal[
 ]  # fmt: skip
 
 
-class ApiError(Exception):
-    """The API did not answer as one of Proxmox VE; `kind` says in which way."""
+class ApiError(RunError):
+    """The API did not answer as one of Proxmox VE; `kind` says in which way.
+
+    Who knows what was asked for says more with `text`; its own message is for all others.
+    """
 
     def __init__(self, kind: Kind, text: str, *, status: int = 0) -> None:
-        super().__init__(text)
+        super().__init__(f"the site's API: {text}; look at the site, and type the same again")
         self.kind: Kind = kind
         self.text = text
         self.status = status

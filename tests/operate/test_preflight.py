@@ -14,6 +14,7 @@ import pytest
 
 from event.stack import EventStack, SiteStack
 from operate.api import Api
+from operate.endings import ended
 from operate.places import Places
 from operate.preflight import Findings, Known, PreflightError, check_event, check_site, look
 from operate.stacks import load
@@ -168,6 +169,18 @@ def test_missing_rights_name_the_role(places: Places, api_server: StandIn) -> No
 def test_an_error_of_the_cluster_is_passed_on(places: Places, api_server: StandIn) -> None:
     api_server.answers["/nodes"] = (500, "no quorum")
     assert "answers no quorum; see the log of that host" in unreachable(places)
+
+
+def test_an_api_that_goes_away_in_the_middle_ends_with_one_message(
+    places: Places, api_server: StandIn, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api = client(places)
+    api.get("/version")
+    api_server.answers["/pools"] = (596, "Connection timed out")
+    assert ended(lambda: int(api.get("/pools"))) == 1
+    assert capsys.readouterr().err == (
+        "the site's API: Connection timed out; look at the site, and type the same again\n"
+    )
 
 
 def test_missing_and_offline_hosts_are_named(places: Places, api_server: StandIn) -> None:
