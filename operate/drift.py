@@ -53,8 +53,12 @@ def _memory(inputs: Mapping[str, Any]) -> int:
     return int((inputs.get("memory") or {}).get("dedicated") or 0)
 
 
-def stop_if_strangers(stack: Stack, state: Deployed | None, seen: Seen, api: Api) -> None:
-    """`RunError` when a VMID of the state has come to somebody else, whose guest must stay."""
+Stranger = tuple[DeployedGuest, SeenGuest]
+"""A guest of the state, and what has its VMID now."""
+
+
+def strangers(stack: Stack, state: Deployed | None, seen: Seen, api: Api) -> list[Stranger]:
+    """Guests on a VMID of the state that do not carry the stack's mark, or not any more."""
     found = []
     for guest in state.guests if state else ():
         there = seen.guests.get(guest.vmid)
@@ -63,13 +67,23 @@ def stop_if_strangers(stack: Stack, state: Deployed | None, seen: Seen, api: Api
         there = with_description(api, there)
         if not there.is_ours(stack.name):
             found.append((guest, there))
-    if not found:
-        return
+    return found
+
+
+def stop_if_strangers(stack: Stack, state: Deployed | None, seen: Seen, api: Api) -> None:
+    """`RunError` when a VMID of the state has come to somebody else, whose guest must stay."""
+    found = strangers(stack, state, seen, api)
+    if found:
+        raise RunError(strangers_text(stack, found))
+
+
+def strangers_text(stack: Stack, found: Sequence[Stranger]) -> str:
+    """Which guests are not touched, and how to say whose they are."""
     shown = [f"{each.vmid} ({each.name} on {each.host})" for _, each in found]
-    first, there = found[0]
-    raise RunError(
+    first, _ = found[0]
+    return (
         f"{stack.path}: {few(shown)}: deployed by {stack.name}, but without its mark now; "
-        f"nothing was changed. If it is {first.name}, give it back the tags {MARK};{stack.name}. "
+        f"not touched. If it is {first.name}, give it back the tags {MARK};{stack.name}. "
         f"If it is somebody else's, type: ./practicum pulumi -- state delete '{first.urn}' "
         f"--stack {stack.name} --yes --force"
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from event.stack import EventStack, Stack
 from operate.deployed import Deployed, deployed
 from operate.deployed_plan import plan_before
-from operate.drift import told
+from operate.drift import strangers, strangers_text, told
 from operate.engine_errors import explain
 from operate.places import Places
 from operate.preflight import Findings, few, look
@@ -86,13 +88,20 @@ def refresh(stack: Stack, places: Places, wishes: Wishes, telling: Telling) -> N
     api = session.api()
     seen = look(api, session.site, ())
     repair = plan_repair(state, seen, stack.name, api)
+    foreign = strangers(stack, state, seen, api)
+    if foreign:
+        telling.warn(strangers_text(stack, foreign))
+    skipped = {guest.urn for guest, _ in foreign}
     if repair.notes:
         for line in repair.lines:
             telling.step(line)
-        carry_out(session, repair, state, api)
+        stale = tuple(urn for urn in repair.stale if urn not in skipped)
+        carry_out(session, replace(repair, stale=stale), state, api)
     plan = plan_event(stack) if isinstance(stack, EventStack) else plan_site(stack)
     names = frozenset(guest.logical for guest in state.guests)
     options = ["--yes", "--skip-preview", "--parallel", str(parallel(plan, wishes))]
+    for urn in sorted(skipped):
+        options += ["--exclude", urn]
     outcome = engine_run(session, "refresh", options, f"refresh {stack.name}", Tally(wanted=names))
     record = outcome.record() | {
         "gone": sorted(outcome.tally.gone),
