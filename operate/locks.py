@@ -56,8 +56,13 @@ def locks(backend_url: str, stack: str) -> list[Lock]:
 
 
 def _is_engine(pid: int) -> bool:
-    """Whether a process of that number is there and is a Pulumi engine."""
+    """Whether a process of that number is there and is a Pulumi engine.
+
+    One that was killed keeps its number and name until its parent has asked how it ended.
+    """
     try:
-        return "pulumi" in Path(f"/proc/{pid}/comm").read_text()
+        stat = Path(f"/proc/{pid}/stat").read_text()  # NUMBER (NAME) STATE …
     except OSError:
         return False
+    name, _, rest = stat.partition("(")[2].rpartition(")")
+    return "pulumi" in name and rest.split()[0] not in ("Z", "X")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,21 @@ def test_a_lock_of_a_running_engine_is_not_stale(
     put(tmp_path, pid=os.getpid())
     monkeypatch.setattr(module, "_is_engine", lambda pid: pid == os.getpid())
     assert not locks(f"file://{tmp_path}", "sc09")[0].is_stale
+
+
+def test_an_engine_that_was_killed_is_gone_though_its_parent_has_not_asked_yet(
+    tmp_path: Path,
+) -> None:
+    named = tmp_path / "pulumi"
+    named.symlink_to(shutil.which("sleep") or "sleep")
+    process = subprocess.Popen([str(named), "60"])
+    put(tmp_path, pid=process.pid)
+    (lock,) = locks(f"file://{tmp_path}", "sc09")
+    assert not lock.is_stale
+    process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert lock.is_stale
+    process.wait()
 
 
 def test_other_stacks_other_backends_and_torn_files_are_passed_over(tmp_path: Path) -> None:
