@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import socket
 import ssl
 import subprocess
@@ -110,6 +111,25 @@ class Practice:
             text=True,
             check=False,
         )
+
+    def kill(self, stack: str, *, after: int, site: str = "lab") -> None:
+        """Start `up`, and kill it and its engine once so many writes have been answered."""
+        before = len(self.writes(site))
+        process = subprocess.Popen(
+            [str(ROOT / "practicum"), "up", str(self.file(stack)), "--json"],
+            env={**_without_pulumi(), "PRACTICUM_STATE": str(self.state)},
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        while len(self.writes(site)) < before + after:
+            assert process.poll() is None, f"up {stack} ended before {after} writes"
+            time.sleep(0.01)
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        for pid in (*map(int, children), process.pid):
+            os.kill(pid, signal.SIGKILL)
+        process.wait()
 
     def edit(self, stack: str, old: str, new: str) -> None:
         """Change one place in a stack file, as somebody with an editor would."""

@@ -104,3 +104,17 @@ def test_the_run_after_a_fault_ends_as_if_nothing_had_happened(
     assert practice.writes() == before
     practice.good("destroy", "laptop")
     assert [each for each in practice.marked() if "laptop" in each] == []
+
+
+@pytest.mark.parametrize("writes", [1, 5, 8, 10])
+def test_the_run_after_a_kill_finishes_alone(
+    practice: Practice, unbroken: dict[str, Any], writes: int
+) -> None:
+    practice.kill("laptop", after=writes)
+    practice.good("up", "laptop")
+    assert picture(practice) == unbroken
+    before = practice.writes()
+    assert practice.good("up", "laptop").changes == {}
+    assert practice.writes() == before
+    practice.good("destroy", "laptop")
+    assert [each for each in practice.marked() if "laptop" in each] == []
