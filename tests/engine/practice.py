@@ -11,6 +11,7 @@ import ssl
 import subprocess
 import time
 import urllib.request
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -186,9 +187,13 @@ class Practice:
         return [str(row) for row in [*rows, *self.guests(site)] if "practicum" in str(row)]
 
     def close(self) -> None:
-        """Stop the labs; the folder goes with the test."""
+        """Stop the labs, and plugins that outlived a killed engine."""
         for site in self.ports:
             self.call("lab", "stop", str(self.file(site)))
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            with suppress(OSError):
+                if path.read_bytes().startswith(os.fsencode(self.state / "pulumi-home")):
+                    os.kill(int(path.parent.name), signal.SIGKILL)
 
 
 def _free_port() -> int:
