@@ -16,8 +16,8 @@ from operate.places import Places
 TIERS = ("house", "unit", "lab", "engine")
 """In the order of running: quick ones first."""
 
-FIRST_HALF = ("event", "plan")
-"""Folders whose tests take about as long as those of all other rooms."""
+SHARES = (("event", "plan"), ("operate",))
+"""Folders whose unit tests run at once with each other and with those of all other rooms."""
 
 NOTHING = 5
 """What pytest says of a selection without tests."""
@@ -68,11 +68,10 @@ def run_tiers(tiers: list[str], keyword: str | None, places: Places) -> int:
 
 
 def _run(tier: str, keyword: str | None, places: Places) -> tuple[Counts, int]:
-    """Run a tier; quick tiers in two halves at once, the second half's output after the first's."""
-    halves = _halves(tier, places)
+    """Run a tier; unit tests in shares at once, with the output of one after the other."""
     with tempfile.TemporaryDirectory(prefix="practicum-test-") as folder:
         runs = []
-        for number, arguments in enumerate(halves):
+        for number, arguments in enumerate(_shares(tier, places)):
             report, output = Path(folder) / f"{number}.xml", Path(folder) / f"{number}.txt"
             command = [sys.executable, "-m", "pytest", "--no-header", f"--junit-xml={report}"]
             command += [*arguments, *(["-k", keyword] if keyword else [])]
@@ -89,14 +88,15 @@ def _run(tier: str, keyword: str | None, places: Places) -> tuple[Counts, int]:
     return total, code
 
 
-def _halves(tier: str, places: Places) -> list[list[str]]:
+def _shares(tier: str, places: Places) -> list[list[str]]:
     """Arguments of pytest for each process of a tier."""
     chosen = selection(tier, places)
     if tier != "unit":
         return [chosen]
     tests = places.root / "tests"
-    first = [str(tests / name) for name in FIRST_HALF]
-    return [[*first, *chosen[1:]], [*chosen, *(f"--ignore={path}" for path in first)]]
+    shares = [[str(tests / name) for name in names] for names in SHARES]
+    rest = [f"--ignore={path}" for share in shares for path in share]
+    return [*([*share, *chosen[1:]] for share in shares), [*chosen, *rest]]
 
 
 def read_report(text: str) -> Counts:
