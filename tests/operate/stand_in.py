@@ -64,6 +64,7 @@ class StandIn:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = -1  # an answer in one piece; else each waits for an acknowledgement
 
             def answer(self) -> None:
                 stand_in.answer(self)
