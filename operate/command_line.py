@@ -216,17 +216,20 @@ def lab_import(
 
 @app.command("test")
 def run_tests(
-    tier: Annotated[str, typer.Option("--tier", help="house, unit, lab, engine or all.")] = "all",
+    tier: Annotated[str, typer.Argument(metavar="[TIER]", help="One of them; else all.")] = "all",
+    option: Annotated[str, typer.Option("--tier", help="The same, as an option.")] = "",
     keyword: Annotated[Optional[str], typer.Option("-k", help="As pytest's -k.")] = None,  # noqa: UP045
+    sweep: Annotated[bool, typer.Option("--sweep", help="Every case, not a sample: hours.")] = False,
 ) -> None:
     """Run the tests that this machine can run; tells what was skipped and why."""
     from operate.places import Places
     from operate.tiers import TIERS, run_tiers
 
+    tier = option or tier
     if tier not in (*TIERS, "all"):
         raise typer.BadParameter(f"{tier} is none of {', '.join(TIERS)}, all")
     chosen = list(TIERS) if tier == "all" else [tier]
-    raise typer.Exit(run_tiers(chosen, keyword, Places.of(os.environ)))
+    raise typer.Exit(run_tiers(chosen, keyword, Places.of(os.environ), sweep=sweep))
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -13,8 +14,25 @@ from pathlib import Path
 
 from operate.places import Places
 
-TIERS = ("house", "unit", "lab", "engine")
+MARKED = (
+    "wire",
+    "conformance",
+    "packets",
+    "image",
+    "guests",
+    "scenarios",
+    "faults",
+    "engine",
+    "acceptance",
+)
+"""Tiers that a marker of pytest selects, in the order of running. A test belongs to the first one
+that it is marked for; `engine` is the last but one, because other tiers need the engine as well."""
+
+TIERS = ("house", "unit", *MARKED)
 """In the order of running: quick ones first."""
+
+SWEEP = "PRACTICUM_SWEEP"
+"""Set for `--sweep`: tests that take a sample by default go through every case."""
 
 SHARES = (("event", "plan"), ("operate",))
 """Folders whose unit tests run at once with each other and with those of all other rooms."""
@@ -48,12 +66,28 @@ def selection(tier: str, places: Places) -> list[str]:
     house = places.root / "tests" / "house"
     if tier == "house":
         return [str(house)]
-    marks = {"unit": "not lab and not engine", "lab": "lab and not engine", "engine": "engine"}
-    return [str(places.root / "tests"), f"--ignore={house}", "-m", marks[tier]]
+    return [str(places.root / "tests"), f"--ignore={house}", "-m", _marks(tier)]
 
 
-def run_tiers(tiers: list[str], keyword: str | None, places: Places) -> int:
-    """Run tiers one after the other; exit code 1 if a test has failed or none was found."""
+def _marks(tier: str) -> str:
+    """The expression of pytest for a tier: marked for it, and for no other that may take it."""
+    if tier == "unit":
+        return " and ".join(f"not {each}" for each in MARKED)
+    others = [each for each in MARKED if each not in (tier, "wire", "engine")]
+    if tier == "wire":
+        others.append("engine")
+    return " and ".join([tier, *(f"not {each}" for each in others)])
+
+
+def run_tiers(
+    tiers: list[str], keyword: str | None, places: Places, *, sweep: bool = False
+) -> int:
+    """Run tiers one after the other; exit code 1 if a test has failed or none was found.
+
+    With `sweep`, tests that take a sample by default go through every case.
+    """
+    if sweep:
+        os.environ[SWEEP] = "1"
     total = Counts()
     broken = False
     for tier in tiers:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.engine.practice import Practice
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.faults]
 
 OWN = {"digest", "meta", "smbios1", "vmgenid"}
 """Keys of a guest's configuration that each guest has for itself."""

@@ -31,7 +31,7 @@ def lab(tmp_path: Path) -> Iterator[ServedLab]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything in this folder is of the lab tier."""
+    """Everything in this folder is of the wire tier, if it says nothing else."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.lab)
+            item.add_marker(pytest.mark.wire)

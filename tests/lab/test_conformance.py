@@ -58,7 +58,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedLab]:
     served.close()
 
 
-@pytest.mark.lab
+@pytest.mark.conformance
 @pytest.mark.skipif(not FOLDER, reason="PRACTICUM_CONFORMANCE names no folder of scenarios")
 @pytest.mark.parametrize("scenario", scenarios())
 def test_the_lab_answers_as_the_real_code_did(recorded: ServedLab, scenario: Path) -> None:

@@ -224,7 +224,7 @@ esac
     assert str(log).startswith(str(path.parent))
 
 
-@pytest.mark.lab
+@pytest.mark.wire
 def test_a_half_made_venv_is_made_anew(checkout: Path, path: Path) -> None:
     make_venv(checkout)
     (checkout / ".venv" / "practicum.installing").touch()
@@ -238,7 +238,7 @@ def test_a_half_made_venv_is_made_anew(checkout: Path, path: Path) -> None:
     assert "practicum: ready" in done.stderr
 
 
-@pytest.mark.lab
+@pytest.mark.wire
 def test_two_starts_at_once_make_one_venv(checkout: Path, path: Path) -> None:
     real_python(path)
     variables = {"PATH": str(path), "HOME": str(path.parent), "PIP_NO_INDEX": "1"}

@@ -15,7 +15,7 @@ from operate.api import Api, ApiError
 from operate.places import Places
 from operate.stacks import load
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.wire
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 
 from tests.engine.scenarios.story import ROOT, Story
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.scenarios]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
