@@ -219,7 +219,7 @@ def run_tests(
     tier: Annotated[str, typer.Argument(metavar="[TIER]", help="One of them; else all.")] = "all",
     option: Annotated[str, typer.Option("--tier", help="The same, as an option.")] = "",
     keyword: Annotated[Optional[str], typer.Option("-k", help="As pytest's -k.")] = None,  # noqa: UP045
-    sweep: Annotated[bool, typer.Option("--sweep", help="Every case, not a sample: hours.")] = False,
+    sweep: Annotated[bool, typer.Option("--sweep", help="Every case, no sample: hours.")] = False,
 ) -> None:
     """Run the tests that this machine can run; tells what was skipped and why."""
     from operate.places import Places

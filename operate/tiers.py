@@ -79,9 +79,7 @@ def _marks(tier: str) -> str:
     return " and ".join([tier, *(f"not {each}" for each in others)])
 
 
-def run_tiers(
-    tiers: list[str], keyword: str | None, places: Places, *, sweep: bool = False
-) -> int:
+def run_tiers(tiers: list[str], keyword: str | None, places: Places, *, sweep: bool = False) -> int:
     """Run tiers one after the other; exit code 1 if a test has failed or none was found.
 
     With `sweep`, tests that take a sample by default go through every case.
