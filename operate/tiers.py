@@ -25,8 +25,11 @@ MARKED = (
     "engine",
     "acceptance",
 )
-"""Tiers that a marker of pytest selects, in the order of running. A test belongs to the first one
-that it is marked for; `engine` is the last but one, because other tiers need the engine as well."""
+"""Tiers that a marker of pytest selects, in the order of running."""
+
+PRECEDENCE = (*(each for each in MARKED if each not in ("engine", "wire")), "engine", "wire")
+"""A test with several markers belongs to the first of these: nearly all of them need the engine,
+or a lab, as well."""
 
 TIERS = ("house", "unit", *MARKED)
 """In the order of running: quick ones first."""
@@ -73,10 +76,8 @@ def _marks(tier: str) -> str:
     """The expression of pytest for a tier: marked for it, and for no other that may take it."""
     if tier == "unit":
         return " and ".join(f"not {each}" for each in MARKED)
-    others = [each for each in MARKED if each not in (tier, "wire", "engine")]
-    if tier == "wire":
-        others.append("engine")
-    return " and ".join([tier, *(f"not {each}" for each in others)])
+    before = PRECEDENCE[: PRECEDENCE.index(tier)]
+    return " and ".join([tier, *(f"not {each}" for each in before)])
 
 
 def run_tiers(tiers: list[str], keyword: str | None, places: Places, *, sweep: bool = False) -> int:

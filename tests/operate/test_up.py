@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from operate.progress import JsonTelling, PlainTelling, Tally
 from operate.run import Outcome
 from operate.stacks import load, reference
 from operate.summary import access_lines, change_lines, end_lines
-from operate.tiers import Counts, read_report, selection
+from operate.tiers import MARKED, TIERS, Counts, read_report, selection
 from operate.up import Wishes, parallel
 from plan.plan import plan_event, plan_site
 from plan.records import EventPlan
@@ -218,6 +219,15 @@ def test_test_counts_are_read_from_reports_and_summed() -> None:
 
 def test_tiers_select_by_folder_and_marker(places: Places) -> None:
     assert selection("house", places) == [str(places.root / "tests" / "house")]
-    assert selection("unit", places)[-1] == "not lab and not engine"
-    assert selection("lab", places)[-1] == "lab and not engine"
-    assert selection("engine", places)[-1] == "engine"
+    assert selection("unit", places)[-1] == " and ".join(f"not {each}" for each in MARKED)
+
+
+@pytest.mark.parametrize(
+    "marks", [set(some) for n in (0, 1, 2) for some in combinations(MARKED, n)]
+)
+def test_every_test_belongs_to_exactly_one_tier(places: Places, marks: set[str]) -> None:
+    known = {name: name in marks for name in MARKED}
+    tiers = [
+        tier for tier in TIERS if tier != "house" and eval(selection(tier, places)[-1], {}, known)
+    ]
+    assert len(tiers) == 1

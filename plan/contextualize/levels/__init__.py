@@ -1,0 +1,1 @@
+"""One module for each level: files, scripts and checks of a guest at that level."""

@@ -1,0 +1,2 @@
+sshd -t
+systemctl -q try-reload-or-restart ssh
