@@ -1,0 +1,1 @@
+"""The networks of the lab's hosts, with packets: namespaces, bridges, trunks, guests' cards."""

@@ -1,0 +1,221 @@
+"""Plumbing of the lab: hosts as namespaces, a bridge for each VLAN, a trunk for each of them to a
+switch, and the guests' cards.
+
+Everything is in namespaces of this lab; no link of the machine is touched. The kernel keeps all
+of it while the lab is down: a lab that starts again finds its hosts and cards by their names.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from lab.network import lines, system
+from lab.network.names import Namespaces, Port, network_link, port_of, trunk_link
+from lab.network.system import NetworkError
+
+GONE_S = 10.0
+"""How long the name of a card may stay taken after the namespace of its guest has gone."""
+
+Guard = Callable[[str, list[Port]], Awaitable[None]]
+"""Puts the packet filter of a host in place, given all cards on it."""
+
+
+class Plumb:
+    """The networks of one lab.
+
+    `state` is the lab's folder, from which all names follow. `guard` is called before a card with
+    a firewall can send its first packet, and after cards have gone.
+    """
+
+    def __init__(self, state: Path, guard: Guard | None = None) -> None:
+        self.names = Namespaces(state)
+        self.guard = guard
+        self._ports: dict[tuple[int, int], Port] = {}
+        self._known: set[str] = set()  # hosts that are there
+        self._networks: dict[str, set[str]] = {}  # host -> its bridges
+        self._switch: set[str] = set()  # the switch's bridges
+        self._change = asyncio.Lock()  # of what several cards share
+
+    def namespace(self, host: str) -> str:
+        """The name of a host's namespace, below /run/netns."""
+        return self.names.host(host)
+
+    def ports(self, host: str | None = None) -> list[Port]:
+        """The cards on a host, or on all."""
+        return [port for port in self._ports.values() if host in (None, port.host)]
+
+    async def ensure_hosts(self, hosts: Iterable[str]) -> None:
+        """Make the switch and these hosts, as far as they are not there; learn what they hold."""
+        async with self._change:
+            await self._ensure_hosts([host for host in hosts if host not in self._known])
+
+    async def _ensure_hosts(self, new: list[str]) -> None:
+        if not new:
+            return
+        if not self._known:
+            await system.make(self.names.switch, lines.HOST_SETTINGS)
+            found = await system.links(self.names.switch)
+            self._switch = {link["ifname"] for link in found if _kind(link) == "bridge"}
+        await asyncio.gather(
+            *(system.make(self.namespace(host), lines.HOST_SETTINGS) for host in new)
+        )
+        for host in new:
+            await self._learn(host)
+            self._known.add(host)
+
+    async def _learn(self, host: str) -> None:
+        """What a host has from before."""
+        found = await system.links(self.namespace(host))
+        up = {link["ifname"] for link in found if "LOWER_UP" in link["flags"]}
+        bridges = {link["ifname"] for link in found if _kind(link) == "bridge"}
+        self._networks[host] = {name for name in bridges if trunk_link(name) in up}
+        for name in bridges - self._networks[host]:  # somebody was killed in the middle
+            await self._delete(self.namespace(host), trunk_link(name))
+            await self._delete(self.namespace(host), name)
+        for link in found:
+            port = port_of(host, link["ifname"], link.get("ifalias", ""))
+            if port is not None and link.get("master"):
+                self._ports[port.vmid, port.nic] = port
+
+    async def attach(
+        self,
+        vmid: int,
+        nic_index: int,
+        host: str,
+        bridge: str,
+        vlan: int | None,
+        mac: str,
+        firewall: bool,
+        netns: str | int | None,
+    ) -> None:
+        """Plug a guest's card in: `eth<nic_index>` in its namespace, down, with its address.
+
+        `netns` is a name below /run/netns or the id of a process in it; None makes a tap
+        `tap<vmid>i<nic_index>` in the host's namespace instead, for an emulator there. A card
+        that is there is plugged out first. `NetworkError` if the system refuses.
+        """
+        port = Port(
+            vmid=vmid, nic=nic_index, host=host, bridge=bridge, vlan=vlan, mac=mac,
+            firewall=firewall,
+        )  # fmt: skip
+        await self.ensure_hosts([host])
+        if (vmid, nic_index) in self._ports:
+            await self.detach(vmid, nic_index)
+        async with self._change:
+            await self._ensure_network(host, bridge, vlan)
+        await self._make_card(port, netns)
+        self._ports[vmid, nic_index] = port
+        if firewall:
+            await self._guard(host)
+        await system.ip_batch(self.namespace(host), lines.joined(port))
+
+    async def _make_card(self, port: Port, netns: str | int | None) -> None:
+        namespace, loop = self.namespace(port.host), asyncio.get_running_loop()
+        until = loop.time() + GONE_S
+        while True:
+            try:
+                await system.ip_batch(namespace, lines.card(port, netns))
+                return
+            except NetworkError as error:
+                if "File exists" not in str(error) or loop.time() > until:
+                    raise
+            await self._delete(namespace, port.link)
+            await asyncio.sleep(0.05)
+
+    async def _ensure_network(self, host: str, bridge: str, vlan: int | None) -> None:
+        """The bridge of a VLAN on a host, its trunk, and the VLAN in the switch."""
+        link = network_link(bridge, vlan)
+        if link in self._networks[host]:
+            return
+        switch = self.names.switch
+        await system.ip_batch(self.namespace(host), lines.network(host, link, switch))
+        new = [] if link in self._switch else lines.switch_bridge(link)
+        await system.ip_batch(switch, [*new, lines.switch_leg(host, link)])
+        self._switch.add(link)
+        self._networks[host].add(link)
+
+    async def _guard(self, host: str) -> None:
+        if self.guard is not None:
+            await self.guard(host, self.ports(host))
+
+    async def detach(self, vmid: int, nic_index: int) -> None:
+        """Pull a guest's card out; one that went with its namespace is no error."""
+        port = self._ports.pop((vmid, nic_index), None)
+        if port is None:
+            return
+        await self._delete(self.namespace(port.host), port.link)
+        if port.firewall:
+            await self._guard(port.host)
+
+    async def _delete(self, namespace: str, link: str) -> None:
+        try:
+            await system.ip_batch(namespace, [f"link delete {link}"])
+        except NetworkError as error:
+            if "Cannot find device" not in str(error):
+                raise
+
+    async def move(self, vmid: int, nic_index: int, host: str) -> None:
+        """Bring a card to another host while its guest goes on: a live migration."""
+        old = self._ports[vmid, nic_index]
+        if old.host == host:
+            return
+        await self.ensure_hosts([host])
+        new = Port(
+            vmid=vmid, nic=nic_index, host=host, bridge=old.bridge, vlan=old.vlan, mac=old.mac,
+            firewall=old.firewall,
+        )  # fmt: skip
+        async with self._change:
+            await self._ensure_network(host, new.bridge, new.vlan)
+        self._ports[vmid, nic_index] = new
+        if new.firewall:
+            await self._guard(host)
+        target = self.namespace(host)
+        away = f"link set {old.link} netns {target}"
+        await system.ip_batch(self.namespace(old.host), [f"link set {old.link} nomaster", away])
+        alias = f'link set {new.link} alias "{new.alias()}"'
+        await system.ip_batch(target, [alias, *lines.joined(new)])
+        if old.firewall:
+            await self._guard(old.host)
+
+    async def reconcile(self, alive: Iterable[int]) -> None:
+        """After a restart: take over the cards of guests that are alive, remove the others'."""
+        kept = set(alive)
+        hosts = [
+            name.removeprefix(self.names.prefix)
+            for name in system.present(self.names.prefix)
+            if name not in (self.names.switch, self.names.outside)
+        ]
+        await self.ensure_hosts(hosts)
+        gone = [port for port in self.ports() if port.vmid not in kept]
+        for port in gone:
+            del self._ports[port.vmid, port.nic]
+            await self._delete(self.namespace(port.host), port.link)
+        for host in hosts:
+            await self._guard(host)
+
+    async def traffic(self) -> dict[str, tuple[int, int]]:
+        """Bytes by card, as its guest sees them: name of the link -> (received, sent)."""
+        figures: dict[str, tuple[int, int]] = {}
+        for host in sorted(self._known):
+            for link in await system.links(self.namespace(host)):
+                if port_of(host, link["ifname"], link.get("ifalias", "")):
+                    counted = link["stats64"]
+                    figures[link["ifname"]] = (counted["tx"]["bytes"], counted["rx"]["bytes"])
+        return figures
+
+    async def teardown(self) -> None:
+        """Remove every namespace of this lab, and so all links and rules in them."""
+        async with self._change:
+            for name in system.present(self.names.prefix):
+                await system.remove(name)
+            self._ports.clear()
+            self._known.clear()
+            self._networks.clear()
+            self._switch.clear()
+
+
+def _kind(link: dict[str, Any]) -> str:
+    return str(link.get("linkinfo", {}).get("info_kind", ""))

@@ -1,0 +1,94 @@
+"""The programs that change namespaces: `ip`, `nsenter`, `nft`. One call for many changes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+NAMESPACES = Path("/run/netns")
+_NEEDED = {"ip": "iproute2", "nft": "nftables", "nsenter": "util-linux"}
+
+
+class NetworkError(Exception):
+    """A change of the lab's networks that the system refused; its own words."""
+
+
+def unavailable() -> str | None:
+    """Why networks with packets cannot be had on this machine, in a sentence; None if they can."""
+    if os.geteuid() != 0:
+        return "networks with packets need root: start the lab as root"
+    missing = [package for program, package in _NEEDED.items() if not shutil.which(program)]
+    if missing:
+        return f"networks with packets need Debian's packages {', '.join(missing)}"
+    return None
+
+
+async def run(*command: str, given: str = "") -> str:
+    """A program's output; `NetworkError` with what it said when it fails."""
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate(given.encode())
+    if process.returncode != 0:
+        said = err.decode(errors="replace").strip() or f"status {process.returncode}"
+        raise NetworkError(f"{command[0]}: {said}")
+    return out.decode(errors="replace")
+
+
+async def ip_batch(namespace: str, lines: Iterable[str]) -> None:
+    """Lines of `ip` in a namespace, up to the first that fails."""
+    text = "".join(f"{line}\n" for line in lines)
+    if text:
+        await run("ip", "-n", namespace, "-batch", "-", given=text)
+
+
+async def links(namespace: str) -> list[dict[str, Any]]:
+    """All links of a namespace, as `ip -json` shows them with their figures."""
+    found: list[dict[str, Any]] = json.loads(
+        await run("ip", "-n", namespace, "-s", "-d", "-j", "link") or "[]"
+    )
+    return found
+
+
+async def nft(namespace: str, rules: str) -> None:
+    """Load rules in a namespace, all or none."""
+    await run("nsenter", f"--net={NAMESPACES / namespace}", "nft", "-f", "-", given=rules)
+
+
+def present(prefix: str) -> list[str]:
+    """Namespaces whose names begin with `prefix`."""
+    if not NAMESPACES.is_dir():
+        return []
+    return sorted(path.name for path in NAMESPACES.iterdir() if path.name.startswith(prefix))
+
+
+async def make(namespace: str, settings: Mapping[str, int]) -> None:
+    """A namespace with kernel settings; one that is there and works stays as it is."""
+    if (NAMESPACES / namespace).exists():
+        try:
+            await run("ip", "-n", namespace, "link", "show", "lo")
+        except NetworkError:
+            await run("ip", "netns", "delete", namespace)  # a name that is left of a dead one
+        else:
+            return
+    await run("ip", "netns", "add", namespace)
+    script = "\n".join(
+        f"[ ! -e /proc/sys/{key} ] || echo {value} > /proc/sys/{key}"
+        for key, value in settings.items()
+    )
+    await run("nsenter", f"--net={NAMESPACES / namespace}", "sh", "-ec", script)
+    await run("ip", "-n", namespace, "link", "set", "lo", "up")
+
+
+async def remove(namespace: str) -> None:
+    """Remove a namespace with all of its links; an absent one is no error."""
+    if (NAMESPACES / namespace).exists():
+        await run("ip", "netns", "delete", namespace)
