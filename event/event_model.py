@@ -24,6 +24,7 @@ from event.text import (
     SshPublicKey,
     StackName,
     Text,
+    TimeZone,
 )
 from event.values import AddressRange, Cidr, Network, VlanRange, VmidRange
 
@@ -180,6 +181,31 @@ class Participants(Model):
     )
 
 
+Level = Literal["none", "base", "ssh", "nfs", "mpi", "scheduler", "monitoring"]
+"""How far a cluster is prepared; each level holds those before it."""
+
+
+class Contextualize(Model):
+    """How far clusters are prepared once their guests answer: what participants do not do."""
+
+    level: Level = Field(
+        default="none",
+        description=(
+            "How far every cluster is prepared: base (names, host keys, root's password), ssh "
+            "(trust between its nodes), nfs (shared /home), mpi, scheduler (Slurm), monitoring."
+        ),
+    )
+    clusters: dict[ClusterKey, Level] = Field(
+        default={}, max_length=2000, description="Level of single clusters, by cluster name."
+    )
+    node_groups: dict[GroupName, Level] = Field(
+        default={},
+        max_length=20,
+        description="Highest level of the nodes of a group: {storage: base}.",
+    )
+    time_zone: TimeZone = Field(default="Etc/UTC", description="Time zone of every node.")
+
+
 class Event(Model):
     """An event: one tutorial, with its clusters, on one site."""
 
@@ -198,6 +224,9 @@ class Event(Model):
     network: EventNetwork = Field(default=EventNetwork(), description="Networks and egress.")
     participants: Participants = Field(
         default=Participants(), description="Login of the participants, and keys for it."
+    )
+    contextualize: Contextualize = Field(
+        default=Contextualize(), description="How far clusters are prepared."
     )
     vmids: VmidRange = Field(
         default="100000-199999",

@@ -147,8 +147,9 @@ def event_findings(event: Event, site: Site, site_name: str) -> Iterator[Finding
         yield from offer.missing(("event", "instructor"), one.image, one.host)
     yield from _retired(event.clusters)
     for key, override in event.overrides.items():
-        yield from _cluster(event.clusters, key)
+        yield from _cluster(event.clusters, key, ("event", "overrides", key))
         yield from _override(event, offer, key, override)
+    yield from _contextualize(event)
 
 
 class _Offer(NamedTuple):
@@ -186,9 +187,22 @@ def _retired(clusters: Clusters) -> Iterator[Finding]:
     yield from _twice(path, clusters.retire, None)
 
 
-def _cluster(clusters: Clusters, key: str) -> Iterator[Finding]:
-    """An override of a cluster that the event does not have."""
-    path: Path = ("event", "overrides", key)
+def _contextualize(event: Event) -> Iterator[Finding]:
+    """Levels of clusters and node groups that the event does not have."""
+    wanted = event.contextualize
+    for key in wanted.clusters:
+        yield from _cluster(event.clusters, key, ("event", "contextualize", "clusters", key))
+    groups = {name for each in event.overrides.values() for name in each.node_groups}
+    known = [*event.node_groups, *sorted(groups - set(event.node_groups))]
+    for group in wanted.node_groups:
+        if group not in known:
+            path: Path = ("event", "contextualize", "nodeGroups", group)
+            message = "is not a node group of this event"
+            yield Finding(path, None, message, known_names(group, known))
+
+
+def _cluster(clusters: Clusters, key: str, path: Path) -> Iterator[Finding]:
+    """Something said of a cluster that the event does not have."""
     digits = re.sub(r".*?([0-9]*)$", r"\1", key)
     number = int(digits or 0)
     name = cluster_name(clusters.prefix, number)

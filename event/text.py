@@ -132,6 +132,12 @@ def _login(text: str) -> str:
     return login
 
 
+def _time_zone(text: str) -> str:
+    if not re.fullmatch(TIME_ZONE, text) or len(text) > 64:
+        raise RefusedError("is no name of a time zone")
+    return text
+
+
 def _volume(text: str) -> str:
     if len(text) > 255:
         raise RefusedError(f"has {len(text)} characters", "write at most 255")
@@ -160,6 +166,9 @@ SYSTEM_LOGINS = frozenset(
 )
 # fmt: on
 """Logins that Debian has of its own (package base-passwd, and the services of a cloud image)."""
+
+TIME_ZONE = r"[A-Z][A-Za-z0-9]*([/_+-][A-Za-z0-9]+){0,5}"
+"""A name of the time zone database (tzdata): Europe/Berlin, America/Port-au-Prince, UTC."""
 
 _FILE_NAME = r"[A-Za-z0-9_][A-Za-z0-9._+-]*"
 VOLUME = rf"[A-Za-z][A-Za-z0-9._-]*[A-Za-z0-9]:({_FILE_NAME}/)*{_FILE_NAME}"
@@ -253,6 +262,16 @@ VolumeId = Annotated[
         example="shared:import/debian-12.qcow2",
         pattern=f"^{VOLUME}$",
         max_length=255,
+    ),
+]
+TimeZone = Annotated[
+    str,
+    Rule(
+        allowed="a name of the time zone database, e.g. Europe/Berlin",
+        parse=_time_zone,
+        example="Europe/Berlin",
+        pattern=f"^{TIME_ZONE}$",
+        max_length=64,
     ),
 ]
 FilePath = Annotated[

@@ -71,6 +71,7 @@ def _guest(guest: Guest) -> Json:
         "diskGib": guest.disk_gib,
         "exposed": guest.exposed,
         "securityGroup": guest.security_group,
+        "level": guest.level,
         "interfaces": [_interface(nic) for nic in guest.interfaces],
     }
 

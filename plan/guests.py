@@ -5,13 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
 
-from event.model import Event, Site
+from event.model import Event, Level, Site
 from event.values import AddressRange
 from plan import numbers
 from plan.addressing import exposed_address, instructor_address, node_address, subnet
 from plan.documents import HostLine, hosts_documents, trunk_document
 from plan.naming import guest_name, mark, password_label, tags
-from plan.records import Cluster, ClusterNetwork, Document, Guest, Interface, Login, SecurityGroup
+from plan.records import (
+    LEVELS,
+    Cluster,
+    ClusterNetwork,
+    Document,
+    Guest,
+    Interface,
+    Login,
+    SecurityGroup,
+)
 from plan.roster import ClusterSpec, NodeSpec
 
 INSTRUCTOR = "instructor"
@@ -159,7 +168,17 @@ class GuestMaker:
             security_group=shared.group if node.exposed else None,
             start=self.event.start,
             documents=shared.documents,
+            level=self._level(cluster, node.group),
         )
+
+    def _level(self, cluster: str | None, group: str) -> Level:
+        """How far a node is prepared; the instructors' node gets its names and keys."""
+        wanted = self.event.contextualize
+        if cluster is None:
+            return "none" if {wanted.level, *wanted.clusters.values()} == {"none"} else "base"
+        level: Level = wanted.clusters.get(cluster, wanted.level)
+        cap = wanted.node_groups.get(group, level)
+        return min(level, cap, key=LEVELS.index)
 
     def _login(self, scope: str) -> Login:
         participants = self.event.participants

@@ -75,6 +75,21 @@ def password_label(stack: str, scope: str) -> str:
     return f"password/{stack}/{scope}"
 
 
+def root_label(stack: str, cluster: str) -> str:
+    """Label of root's password on all nodes of a cluster."""
+    return f"root-password/{stack}/{cluster}"
+
+
+def cluster_key_label(stack: str, cluster: str) -> str:
+    """Label of the SSH key that the nodes of a cluster share."""
+    return f"cluster-key/{stack}/{cluster}"
+
+
+def munge_label(stack: str, cluster: str) -> str:
+    """Label of the munge key of a cluster."""
+    return f"munge-key/{stack}/{cluster}"
+
+
 def host_key_label(stack: str, guest: str) -> str:
     """Label of the SSH host key of a guest."""
     return f"host-key/{stack}/{guest}"

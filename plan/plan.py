@@ -114,6 +114,7 @@ def _event_plan(
         storages=seats.storages,
         totals=totals(len(clusters), seats.hosts, worst),
         warnings=tuple(findings.warnings),
+        time_zone=event.contextualize.time_zone,
     )
 
 

@@ -8,10 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
-from typing import Literal
+from typing import Literal, get_args
+
+from event.model import Level
 
 Protocol = Literal["tcp", "udp", "icmp"]
 CloneMode = Literal["linked", "full"]
+
+LEVELS: tuple[Level, ...] = get_args(Level)
+"""Levels of contextualization; each has all that those before it have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +101,7 @@ class Guest:
     security_group: str | None  # firewall group of an exposed node
     start: bool
     documents: tuple[Document, ...] = ()
+    level: Level = "none"  # how far contextualization prepares it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +220,7 @@ class EventPlan:
     storages: tuple[StorageLoad, ...]  # shared ones that guests' disks are on
     totals: Totals
     warnings: tuple[str, ...]
+    time_zone: str = "Etc/UTC"
 
     @property
     def guests(self) -> tuple[Guest, ...]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from event.model import Level
 from plan.contextualize.levels import base, monitoring, mpi, nfs, scheduler, ssh
 from plan.contextualize.orders import ClusterOrders, File, Orders, Script
 from plan.contextualize.scene import Scene, reaches
-from plan.records import Cluster, EventPlan, Guest, Level
+from plan.records import Cluster, EventPlan, Guest
 
 
 class Part(NamedTuple):

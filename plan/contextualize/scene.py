@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from pathlib import Path
 
+from event.model import Level
 from plan.contextualize.orders import File, Script
-from plan.records import LEVELS, ClusterNetwork, EventPlan, Guest, Level
+from plan.records import LEVELS, ClusterNetwork, EventPlan, Guest
 
 SCRIPTS = Path(__file__).parent / "scripts"
 
