@@ -29,6 +29,7 @@ from lab.tasks import Tasks
 
 if TYPE_CHECKING:
     from lab.engines.base import Engine
+    from lab.network.guard import LabNetwork
 
 HANDLER_MODULES = (
     "lab.named_formats",
@@ -46,6 +47,7 @@ HANDLER_MODULES = (
     "lab.sections.pools",
     "lab.sections.firewall",
     "lab.sections.firewall_sets",
+    "lab.sections.firewall_log",
     "lab.sections.backup",
     "lab.sections.storage_config",
     "lab.sections.realms",
@@ -107,6 +109,7 @@ class Lab:
         self.authority = Authority(store, settings.state)
         self.rights = Rights(store)
         self.engine = engine
+        self.network: LabNetwork | None = None  # of an engine whose guests have one
         self.ha = Manager(self)
         self.started = time.time()
         # name -> (what it was made from, what was made)
@@ -132,6 +135,8 @@ class Lab:
         self.faults.clear()
         await self.ha.close()
         await self.tasks.close()
+        if self.network is not None:
+            await self.network.close()
         self.store.close()
 
     @property

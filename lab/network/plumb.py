@@ -38,6 +38,7 @@ class Plumb:
         self._networks: dict[str, set[str]] = {}  # host -> its bridges
         self._switch: set[str] = set()  # the switch's bridges
         self._change = asyncio.Lock()  # of what several cards share
+        self._guarding: dict[str, asyncio.Lock] = {}  # host -> one load of its rules at a time
 
     def namespace(self, host: str) -> str:
         """The name of a host's namespace, below /run/netns."""
@@ -65,6 +66,7 @@ class Plumb:
         for host in new:
             await self._learn(host)
             self._known.add(host)
+        await asyncio.gather(*(self._guard(host) for host in new))
 
     async def _learn(self, host: str) -> None:
         """What a host has from before."""
@@ -139,7 +141,12 @@ class Plumb:
 
     async def _guard(self, host: str) -> None:
         if self.guard is not None:
-            await self.guard(host, self.ports(host))
+            async with self._guarding.setdefault(host, asyncio.Lock()):
+                await self.guard(host, self.ports(host))
+
+    async def guard_all(self) -> None:
+        """Put the packet filters of all hosts in place again."""
+        await asyncio.gather(*(self._guard(host) for host in sorted(self._known)))
 
     async def detach(self, vmid: int, nic_index: int) -> None:
         """Pull a guest's card out; one that went with its namespace is no error."""
@@ -193,8 +200,7 @@ class Plumb:
         for port in gone:
             del self._ports[port.vmid, port.nic]
             await self._delete(self.namespace(port.host), port.link)
-        for host in hosts:
-            await self._guard(host)
+        await self.guard_all()
 
     async def traffic(self) -> dict[str, tuple[int, int]]:
         """Bytes by card, as its guest sees them: name of the link -> (received, sent)."""

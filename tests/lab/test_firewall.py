@@ -167,3 +167,9 @@ def test_what_a_call_leaves_empty_is_not_in_the_rule(lab: ServedLab) -> None:
     assert not lab.get(rules)[0].keys() & {"proto", "dport", "sport", "source", "dest"}
     wrong = lab.call("POST", rules, type="in", action="ACCEPT", proto="icmp", icmp__type="nosuch")
     assert wrong.errors == {"icmp-type": "invalid format - invalid icmp-type value 'nosuch'\n"}
+
+
+def test_a_lab_whose_guests_send_nothing_has_an_empty_log(lab: ServedLab) -> None:
+    for path in (HOST, GUEST):
+        answer = lab.call("GET", f"{path}/log")
+        assert answer.ok() == [{"n": 1, "t": "no content"}]

@@ -6,15 +6,23 @@ import asyncio
 import os
 import secrets
 import subprocess
-from collections.abc import Iterator
+import threading
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, TypeVar, cast
 
 import pytest
 
+from lab.app import Lab
+from lab.firewall.resolve import EMPTY
+from lab.network.guard import LabNetwork
 from lab.network.names import Port
-from lab.network.plumb import Plumb
 from lab.network.system import unavailable
+from lab.store import Store
 from tests.packets.wires import NAMESPACES, Leg, ip
+
+T = TypeVar("T")
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -40,9 +48,26 @@ class Ground:
 
     def __init__(self, state: Path) -> None:
         self.state = state
-        self.plumb = Plumb(state)
+        self.store = Store(state / "lab.db")
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        lab = SimpleNamespace(settings=SimpleNamespace(state=state), store=self.store)
+        self.network = LabNetwork(cast(Lab, lab))
+        self.plumb = self.network.plumb
         self._prefix = f"practicum-guest-{secrets.token_hex(4)}-"
         self._legs: list[Leg] = []
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """What a coroutine answers, in the loop that also follows the settings."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(120)
+
+    def settings(self, **rows: dict[str, Any]) -> None:
+        """Firewall settings by scope (`cluster`, `vm_100`, `group_heads`), and wait until they
+        are in force."""
+        for key, row in rows.items():
+            self.store.put("firewall", key.replace("_", "/", 1), {**EMPTY, **row})
+        self.run(self.plumb.guard_all())
 
     def guest(self, vmid: int) -> str:
         """The name of a guest's namespace."""
@@ -56,7 +81,7 @@ class Ground:
             if not (NAMESPACES / self.guest(vmid)).exists()
         ]
         ip(*(f"netns add {self.guest(vmid)}" for vmid in new))
-        asyncio.run(self._attach(ports))
+        self.run(self._attach(ports))
 
     async def _attach(self, ports: tuple[Port, ...]) -> None:
         await self.plumb.ensure_hosts(dict.fromkeys(port.host for port in ports))
@@ -77,7 +102,12 @@ class Ground:
     def close(self) -> None:
         for leg in self._legs:
             leg.close()
-        asyncio.run(Plumb(self.state).teardown())
+        self.run(self.network.close())
+        self.run(self.network.teardown())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+        self.store.close()
         for path in NAMESPACES.glob(f"{self._prefix}*"):
             subprocess.run(["ip", "netns", "delete", path.name], check=False)
 

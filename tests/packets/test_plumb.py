@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import subprocess
 
 import pytest
@@ -55,9 +54,9 @@ def test_a_lab_that_starts_again_finds_its_cards_and_removes_those_of_dead_guest
 ) -> None:
     ground.guests(card(1, "pve01", 101), card(2, "pve02", 101), card(3, "pve02", 101))
     again = Plumb(ground.state)
-    asyncio.run(again.reconcile([1, 2]))
+    ground.run(again.reconcile([1, 2]))
     assert {port.vmid for port in again.ports()} == {1, 2}
-    names = [link["ifname"] for link in asyncio.run(links(again.namespace("pve02")))]
+    names = [link["ifname"] for link in ground.run(links(again.namespace("pve02")))]
     assert "tap2i0" in names
     assert "tap3i0" not in names
     one, mate = ground.leg(1), ground.leg(2)
@@ -69,8 +68,8 @@ def test_a_card_that_is_plugged_out_hears_nothing_and_can_be_plugged_in_again(
     ground: Ground,
 ) -> None:
     ground.guests(card(1, "pve01", 101), card(2, "pve01", 101))
-    asyncio.run(ground.plumb.detach(2, 0))
-    asyncio.run(ground.plumb.detach(2, 0))
+    ground.run(ground.plumb.detach(2, 0))
+    ground.run(ground.plumb.detach(2, 0))
     ground.guests(card(2, "pve02", 101))
     one, mate = ground.leg(1), ground.leg(2)
     say(one, 21)
@@ -80,7 +79,7 @@ def test_a_card_that_is_plugged_out_hears_nothing_and_can_be_plugged_in_again(
 def test_a_guest_that_moves_to_another_host_keeps_its_card(ground: Ground) -> None:
     ground.guests(card(1, "pve01", 101), card(2, "pve02", 101))
     one, mate = ground.leg(1), ground.leg(2)
-    asyncio.run(ground.plumb.move(1, 0, "pve03"))
+    ground.run(ground.plumb.move(1, 0, "pve03"))
     say(one, 31)
     assert hears(mate, 31)
     assert [port.host for port in ground.plumb.ports() if port.vmid == 1] == ["pve03"]
@@ -108,7 +107,7 @@ def test_a_half_made_network_is_made_whole_by_the_next_card(ground: Ground) -> N
     )
     torn = ["link", "add", "vmbr1v102", "type", "bridge"]
     subprocess.run(["ip", "-n", ground.plumb.namespace("pve01"), *torn], check=True)
-    ground.plumb = Plumb(ground.state)
+    ground.plumb = Plumb(ground.state)  # a lab that starts again
     ground.guests(card(3, "pve01", 102), card(4, "pve02", 102))
     one, mate = ground.leg(3), ground.leg(4)
     say(one, 51)
@@ -118,14 +117,14 @@ def test_a_half_made_network_is_made_whole_by_the_next_card(ground: Ground) -> N
 def test_a_guest_that_is_not_there_is_an_error_and_leaves_no_card(ground: Ground) -> None:
     plumb = ground.plumb
     with pytest.raises(NetworkError):
-        asyncio.run(plumb.attach(9, 0, "pve01", "vmbr1", 101, "02:00:00:00:00:09", False, "no-one"))
+        ground.run(plumb.attach(9, 0, "pve01", "vmbr1", 101, "02:00:00:00:00:09", False, "no-one"))
     assert not plumb.ports()
 
 
 def test_an_emulator_is_given_a_tap_on_the_same_bridge(ground: Ground) -> None:
     plumb = ground.plumb
-    asyncio.run(plumb.attach(9, 0, "pve01", "vmbr1", 101, "02:00:00:00:00:09", False, None))
-    found = {link["ifname"]: link for link in asyncio.run(links(plumb.namespace("pve01")))}
+    ground.run(plumb.attach(9, 0, "pve01", "vmbr1", 101, "02:00:00:00:00:09", False, None))
+    found = {link["ifname"]: link for link in ground.run(links(plumb.namespace("pve01")))}
     assert found["tap9i0"]["master"] == "vmbr1v101"
 
 
@@ -150,6 +149,6 @@ def test_traffic_is_counted_as_the_guest_sees_it(ground: Ground) -> None:
     for number in range(100, 110):
         say(one, number)
     assert hears(mate, 109)
-    figures = asyncio.run(ground.plumb.traffic())
+    figures = ground.run(ground.plumb.traffic())
     assert figures["tap1i0"][1] >= 600
     assert figures["tap2i0"][0] >= 600
