@@ -27,6 +27,7 @@ class ClusterNetwork:
     """
 
     vlan: int
+    rules: list[pulumi.Resource]
 
     def __init__(
         self,
@@ -40,8 +41,7 @@ class ClusterNetwork:
         """Guard the cluster's exposed guests by its own security group, else by the common one."""
         self.vlan = network.vlan
         group = security_group(own_group, opts) if own_group else common_group
-        for guest in exposed:
-            guard(guest, group, opts)
+        self.rules = [guard(guest, group, opts) for guest in exposed]
 
 
 def security_group(group: PlannedGroup, opts: pulumi.ResourceOptions) -> SecurityGroupResource:
@@ -57,14 +57,14 @@ def security_group(group: PlannedGroup, opts: pulumi.ResourceOptions) -> Securit
     )
 
 
-def guard(guest: Guest, group: pulumi.Resource, opts: pulumi.ResourceOptions) -> None:
+def guard(guest: Guest, group: pulumi.Resource, opts: pulumi.ResourceOptions) -> pulumi.Resource:
     """Let the security group decide what passes the guest's exposed NIC.
 
     The firewall itself, dropping by default, came with the clone: a template's firewall file is
     copied to its clones (`components.image`). The rules live in the guest's file and go with it.
     """
     planned = guest.planned
-    proxmoxve.firewall.RulesLegacy(
+    return proxmoxve.firewall.RulesLegacy(
         f"{planned.name}-rules",
         proxmoxve.firewall.RulesLegacyArgs(
             node_name=planned.host,

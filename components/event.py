@@ -6,6 +6,7 @@ import pulumi
 
 from components.access import Access
 from components.cluster_network import security_group
+from components.contextualization import contextualization
 from components.instructor import Instructor
 from components.virtual_cluster import Passwords, VirtualCluster
 from plan.records import EventPlan
@@ -18,12 +19,14 @@ def build_event(
     opts = pulumi.ResourceOptions(providers=[provider])
     access = Access(plan.access, opts=opts)
     group = security_group(plan.security_group, pulumi.ResourceOptions(provider=provider))
+    prepare = contextualization(plan)
     if plan.instructor:
         Instructor(
             plan.instructor,
             pool=plan.access.pool,
             common_group=group,
             passwords=passwords,
+            prepare=prepare,
             depends_on=[access.pool],
             opts=opts,
         )
@@ -33,6 +36,7 @@ def build_event(
             pool=plan.access.pool,
             common_group=group,
             passwords=passwords,
+            prepare=prepare,
             depends_on=[access.pool],
             opts=opts,
         )

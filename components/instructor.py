@@ -5,6 +5,7 @@ from __future__ import annotations
 import pulumi
 
 from components.cluster_network import guard
+from components.contextualization import Contextualize
 from components.guest import Guest
 from components.virtual_cluster import Passwords
 from plan.records import Guest as PlannedGuest
@@ -22,6 +23,7 @@ class Instructor(pulumi.ComponentResource):
         pool: str,
         common_group: pulumi.Resource,
         passwords: Passwords,
+        prepare: Contextualize,
         depends_on: list[pulumi.Resource],
         opts: pulumi.ResourceOptions,
     ) -> None:
@@ -31,6 +33,8 @@ class Instructor(pulumi.ComponentResource):
         self.guest = Guest(
             guest, pool=pool, password=passwords(guest.login.password_label), opts=child
         )
+        rules = []
         if guest.exposed:
-            guard(self.guest, common_group, pulumi.ResourceOptions(parent=self))
+            rules.append(guard(self.guest, common_group, pulumi.ResourceOptions(parent=self)))
+        prepare(guest.name, [self.guest], rules, self)
         self.register_outputs({})

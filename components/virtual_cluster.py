@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pulumi
 
 from components.cluster_network import ClusterNetwork
+from components.contextualization import Contextualize
 from components.guest import Guest
 from plan.records import Cluster
 
@@ -26,6 +27,7 @@ class VirtualCluster(pulumi.ComponentResource):
         pool: str,
         common_group: pulumi.Resource,
         passwords: Passwords,
+        prepare: Contextualize,
         depends_on: list[pulumi.Resource],
         opts: pulumi.ResourceOptions,
     ) -> None:
@@ -43,4 +45,5 @@ class VirtualCluster(pulumi.ComponentResource):
             exposed=[guest for guest in self.guests if guest.planned.exposed],
             opts=pulumi.ResourceOptions(parent=self),
         )
+        prepare(cluster.name, self.guests, self.network.rules, self)
         self.register_outputs({})

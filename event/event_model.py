@@ -203,6 +203,12 @@ class Contextualize(Model):
         max_length=20,
         description="Highest level of the nodes of a group: {storage: base}.",
     )
+    boot_timeout_s: int = Field(
+        default=600,
+        ge=10,
+        le=86400,
+        description="Seconds in which a guest's agent has to answer; the others do not wait.",
+    )
     time_zone: TimeZone = Field(default="Etc/UTC", description="Time zone of every node.")
 
 

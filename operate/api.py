@@ -11,7 +11,7 @@ import json
 import socket
 import ssl
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
@@ -66,8 +66,8 @@ class Api:
         """Delete an object; for half-made guests of ours. Raises `ApiError`."""
         return self._data(*self._exchange("DELETE", path, query))
 
-    def post(self, path: str, **fields: str) -> Any:
-        """Start an action; for half-made guests of ours. Raises `ApiError`."""
+    def post(self, path: str, **fields: str | Sequence[str]) -> Any:
+        """Start an action; a sequence is sent as a repeated field. Raises `ApiError`."""
         return self._data(*self._exchange("POST", path, fields))
 
     def put(self, path: str, **fields: str) -> Any:
@@ -81,13 +81,13 @@ class Api:
             return dict(zip(wanted, pool.map(self.get, wanted), strict=True))
 
     def _exchange(
-        self, method: str, path: str, fields: Mapping[str, str]
+        self, method: str, path: str, fields: Mapping[str, str | Sequence[str]]
     ) -> tuple[int, str, bytes]:
         target = "/api2/json" + quote(path)
         headers = dict(self._headers)
         body = None
         if method in ("POST", "PUT"):
-            body = urlencode(fields)
+            body = urlencode(fields, doseq=True)
             headers["Content-Type"] = "application/x-www-form-urlencoded"
         elif fields:
             target += "?" + urlencode(fields)

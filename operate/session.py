@@ -51,18 +51,7 @@ class Session:
 
     def api(self) -> Api:
         """The site's API with the token of this session; `RunError` when there is no token."""
-        api = self.site.site.api
-        insecure, ca_file = api.insecure, _path(self.places, api.ca_file)
-        if self.site.lab is not None:
-            # A lab has an authority of its own: nothing else on its port gets to see the token.
-            ca_file = lab_process.status(self.site, self.places).ca_file
-        token = self._token()
-        if not token:
-            raise RunError(
-                f"no API token for {api.endpoint}; type: export {TOKEN}='user@realm!name=secret', "
-                f"or write tokenFile: in {self.site.path}"
-            )
-        return Api(api.endpoint, token, insecure=insecure, ca_file=ca_file)
+        return site_api(self.site, self.places, self._token())
 
     def _token(self) -> str:
         """The token as the program finds it: the stack's own, the site's file, the variable."""
@@ -142,6 +131,21 @@ def open_session(
             variables[TOKEN] = token_file.read_text().strip()
     engine = Engine(parts.pulumi, places, reference(stack, places), variables)
     return Session(places=places, stack=stack, parts=parts, engine=engine, telling=telling)
+
+
+def site_api(site: SiteStack, places: Places, token: str) -> Api:
+    """The API of a site with a token, trusted as its file says; `RunError` without a token."""
+    api = site.site.api
+    insecure, ca_file = api.insecure, _path(places, api.ca_file)
+    if site.lab is not None:
+        # A lab has an authority of its own: nothing else on its port gets to see the token.
+        ca_file = lab_process.status(site, places).ca_file
+    if not token:
+        raise RunError(
+            f"no API token for {api.endpoint}; type: export {TOKEN}='user@realm!name=secret', "
+            f"or write tokenFile: in {site.path}"
+        )
+    return Api(api.endpoint, token, insecure=insecure, ca_file=ca_file)
 
 
 def lab_token_file(site: SiteStack, places: Places) -> Path | None:

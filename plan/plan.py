@@ -115,6 +115,7 @@ def _event_plan(
         totals=totals(len(clusters), seats.hosts, worst),
         warnings=tuple(findings.warnings),
         time_zone=event.contextualize.time_zone,
+        boot_timeout_s=event.contextualize.boot_timeout_s,
     )
 
 

@@ -221,6 +221,7 @@ class EventPlan:
     totals: Totals
     warnings: tuple[str, ...]
     time_zone: str = "Etc/UTC"
+    boot_timeout_s: int = 600  # in which a guest's agent has to answer
 
     @property
     def guests(self) -> tuple[Guest, ...]:

@@ -1,0 +1,1 @@
+"""Contextualization at work: orders are carried to guests through their agents, and told."""

@@ -1,0 +1,157 @@
+"""Carries the orders of a cluster out: the head first, then all others at once, then the checks.
+
+The head serves what the other nodes ask for, so it comes first. A guest that fails does not stop
+the others; checks run when every guest of the cluster has its orders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from operate.api import Api
+from operate.contextualize.agent import Agent, GuestError
+from plan.contextualize.orders import ClusterOrders, Orders
+
+AT_ONCE = 16
+"""Guests of one cluster that are worked on at the same time."""
+
+TRIES = 3
+"""How often orders are sent to a guest whose answer gets lost."""
+
+State = Literal["done", "failed", "missing"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuestReport:
+    """What became of one guest. `kept` are files that a participant has changed."""
+
+    guest: str
+    state: State
+    cause: str = ""
+    why: str = ""
+    written: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    ran: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterReport:
+    """What became of a cluster: its guests, and the checks on its head."""
+
+    cluster: str
+    guests: tuple[GuestReport, ...]
+    checks: GuestReport | None = None  # None when a guest failed before them
+
+    @property
+    def ok(self) -> bool:
+        """Whether the cluster is as ordered."""
+        reports = [*self.guests, *([self.checks] if self.checks else [])]
+        return self.checks is not None and all(each.state == "done" for each in reports)
+
+
+AgentOf = Callable[[Orders], Agent | None]
+"""The agent of a guest; None when the site has no such guest."""
+
+
+def agents(api: Api, boot_timeout_s: float) -> AgentOf:
+    """Agents of the site's guests, wherever they are now."""
+    rows = api.get("/cluster/resources", type="vm")
+    hosts = {int(row["vmid"]): str(row["node"]) for row in rows if row.get("vmid")}
+
+    def agent_of(orders: Orders) -> Agent | None:
+        host = hosts.get(orders.vmid)
+        if host is None:
+            return None
+        return Agent(api=api, host=host, vmid=orders.vmid, answers_s=boot_timeout_s)
+
+    return agent_of
+
+
+def apply_cluster(
+    orders: ClusterOrders, agent_of: AgentOf, *, force: bool = False
+) -> ClusterReport:
+    """Carry the orders of a cluster out."""
+    head, others = orders.guests[:1], orders.guests[1:]
+    reports = [_apply(each, agent_of, force=force) for each in head]
+    reports += _at_once(others, lambda each: _apply(each, agent_of, force=force))
+    checks = None
+    if all(each.state == "done" for each in reports):
+        checks = _check(orders.guests, agent_of)
+    return ClusterReport(cluster=orders.cluster, guests=tuple(reports), checks=checks)
+
+
+def _at_once(orders: Iterable[Orders], work: Callable[[Orders], GuestReport]) -> list[GuestReport]:
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+        return list(pool.map(work, orders))
+
+
+def _apply(orders: Orders, agent_of: AgentOf, *, force: bool) -> GuestReport:
+    return _asked(orders, agent_of, orders.as_json(force=force))
+
+
+def _check(guests: tuple[Orders, ...], agent_of: AgentOf) -> GuestReport:
+    for orders in guests:
+        if not orders.checks:
+            continue
+        report = _asked(orders, agent_of, orders.checks_as_json())
+        if report.state != "done":
+            return report
+    return GuestReport(guest=guests[0].guest, state="done")
+
+
+def _asked(orders: Orders, agent_of: AgentOf, given: dict[str, Any]) -> GuestReport:
+    """Have one guest carry something out; every failure is part of the report."""
+    agent = agent_of(orders)
+    if agent is None:
+        why = f"the site has no guest {orders.vmid}"
+        return GuestReport(guest=orders.guest, state="missing", cause="missing", why=why)
+    try:
+        told = _carried(agent, given)
+    except GuestError as error:
+        return GuestReport(guest=orders.guest, state="failed", cause=error.cause, why=str(error))
+    failed = told["failed"]
+    return GuestReport(
+        guest=orders.guest,
+        state="failed" if failed else "done",
+        cause=failed["name"] if failed else "",
+        why=failed["why"] if failed else "",
+        written=tuple(told["written"]),
+        kept=tuple(told["kept"]),
+        ran=tuple(told["ran"]),
+    )
+
+
+def _carried(agent: Agent, given: dict[str, Any]) -> dict[str, Any]:
+    """The guest's report. One that was lost on the way (a restart, a host that went away) is asked
+    for again: orders that were carried out already change nothing."""
+    for _ in range(TRIES - 1):
+        try:
+            agent.wait()
+            return agent.carry_out(given)
+        except GuestError as error:
+            if error.cause != "lost":
+                raise
+    agent.wait()
+    return agent.carry_out(given)
+
+
+def lines(report: ClusterReport) -> list[str]:
+    """A report for people: what is missing and why; one line when all is well."""
+    kept = sum(len(each.kept) for each in report.guests)
+    left = f"; {kept} files that participants have changed are left alone" if kept else ""
+    if report.ok:
+        return [f"{report.cluster}: {len(report.guests)} guests prepared{left}"]
+    told = []
+    for each in (*report.guests, *([report.checks] if report.checks else [])):
+        if each.state != "done":
+            what = f"{each.cause}: " if each.cause else ""
+            told.append(f"{each.guest}: {what}{_last(each.why)}")
+    return [f"{report.cluster}: not as ordered{left}", *(f"  {line}" for line in told)]
+
+
+def _last(text: str) -> str:
+    """The last lines of an output, which say what went wrong."""
+    return " / ".join(text.strip().splitlines()[-3:]) or "no reason given"
