@@ -36,9 +36,9 @@ def later(path: Path, text: str) -> None:
 
 
 def test_files_come_with_their_folders_modes_and_texts(tmp_path: Path) -> None:
-    report = carry_out(orders(file("/home/x/.ssh/id", "key", mode="0600")), str(tmp_path))
-    assert report == {"written": ["/home/x/.ssh/id"], "kept": [], "ran": [], "failed": None}
-    there = tmp_path / "home/x/.ssh/id"
+    report = carry_out(orders(file("/srv/keys/x/id", "key", mode="0600")), str(tmp_path))
+    assert report == {"written": ["/srv/keys/x/id"], "kept": [], "ran": [], "failed": None}
+    there = tmp_path / "srv/keys/x/id"
     assert (there.read_text(), there.stat().st_mode & 0o777) == ("key", 0o600)
     assert there.parent.stat().st_mode & 0o777 == 0o700
 
