@@ -1,0 +1,85 @@
+"""Verbs for the days of an event: prepare clusters, print handouts, enter guests.
+
+Each verb imports what it needs when it is called, as in `operate.command_line`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+EventName = Annotated[str, typer.Argument(metavar="STACK", help="Event.")]
+Json = Annotated[bool, typer.Option("--json", help="JSON events, one a line.")]
+Out = Annotated[Optional[Path], typer.Option("--out", "-o", metavar="PATH")]  # noqa: UP045
+
+
+def add_event_commands(app: typer.Typer) -> None:
+    """Add the verbs of this module to the command line."""
+    for verb in (contextualize, sheets, topology, ssh):
+        app.command()(verb)
+    app.command("contextualize-cluster", hidden=True)(contextualize_cluster)
+
+
+def contextualize(
+    stack: EventName,
+    clusters: Annotated[Optional[list[str]], typer.Argument(metavar="[CLUSTER]...")] = None,  # noqa: UP045
+    force: Annotated[bool, typer.Option("--force", help="Over what participants changed.")] = False,
+    json_events: Json = False,
+) -> None:
+    """Prepare clusters once more, up to the level that the stack file asks for."""
+    from operate.contextualize import verb
+    from operate.places import Places
+    from operate.progress import telling
+    from operate.stacks import load_event
+
+    places = Places.of(os.environ)
+    told = telling(json_events=json_events)
+    event = load_event(stack, places)
+    raise typer.Exit(verb.contextualize(event, clusters or [], places, told, force=force))
+
+
+def contextualize_cluster(stack: str, cluster: str) -> None:
+    """What the program runs for one cluster: secret and token come on standard input."""
+    from operate.contextualize import verb
+
+    raise typer.Exit(verb.from_program(stack, cluster, sys.stdin, os.environ))
+
+
+def sheets(stack: EventName, out: Out = None) -> None:
+    """Write the handouts of an event WITH THEIR PASSWORDS: sheets, list of groups, SSH settings."""
+    from operate.handouts import verbs
+    from operate.places import Places
+    from operate.progress import telling
+    from operate.stacks import load_event
+
+    places = Places.of(os.environ)
+    verbs.sheets(load_event(stack, places), out, places, telling(json_events=False))
+
+
+def topology(stack: EventName, out: Out = None) -> None:
+    """Draw hosts, clusters and VLANs of an event as SVG; to a file, or to standard output."""
+    from operate.handouts import verbs
+    from operate.places import Places
+    from operate.stacks import load_event
+
+    print(verbs.topology(load_event(stack, Places.of(os.environ)), out), end="")
+
+
+def ssh(
+    stack: EventName,
+    node: Annotated[str, typer.Argument(metavar="CLUSTER[/NODE]", help="c07 or c07/n2.")],
+    words: Annotated[Optional[list[str]], typer.Argument(metavar="[COMMAND]...")] = None,  # noqa: UP045
+) -> None:
+    """Log in to a node by SSH, with the host key that it was given."""
+    from operate.handouts import entry
+    from operate.places import Places
+    from operate.progress import telling
+    from operate.stacks import load_event
+
+    places = Places.of(os.environ)
+    told = telling(json_events=False)
+    raise typer.Exit(entry.ssh(load_event(stack, places), node, words or [], places, told))

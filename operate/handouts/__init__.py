@@ -1,0 +1,1 @@
+"""What participants and instructors get in hand: sheets, SSH settings, inventory, a picture."""

@@ -1,0 +1,53 @@
+"""`ssh`: into one node by its name, through the head, with the host keys that we have chosen."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from event.problems import RunError, known_names
+from event.stack import EventStack
+from operate.handouts.tables import known_hosts, ssh_config
+from operate.places import Places, write_private
+from operate.progress import Telling
+from operate.session import open_session
+from plan.plan import plan_event
+from plan.records import EventPlan, Guest
+
+
+def find(plan: EventPlan, name: str) -> Guest:
+    """The guest behind `c07`, `c07/n2`, `c07-n2` or `instructor`; `RunError` for another name."""
+    cluster, _, node = name.partition("/")
+    for guest in plan.guests:
+        if name == guest.name or (cluster == guest.cluster and node == guest.node):
+            return guest
+    for each in plan.clusters:
+        if name == each.name:
+            return each.guests[0]
+    names = [each.name for each in plan.clusters]
+    known = next((each for each in plan.clusters if each.name == cluster), None)
+    if known is not None:
+        nodes = [guest.node for guest in known.guests]
+        raise RunError(f"{cluster} has no node {node}; {known_names(node, nodes)}")
+    raise RunError(f"{plan.stack} has no cluster {cluster}; {known_names(cluster, names)}")
+
+
+def ssh(
+    stack: EventStack, name: str, words: Sequence[str], places: Places, telling: Telling
+) -> int:
+    """Run OpenSSH's client on a guest; its exit code, 255 when it could not log in."""
+    plan = plan_event(stack)
+    guest = find(plan, name)
+    secret = open_session(stack, places, telling).secret()
+    with tempfile.TemporaryDirectory(prefix="practicum-ssh-") as folder:
+        hosts, config = Path(folder) / "known_hosts", Path(folder) / "config"
+        write_private(hosts, known_hosts(plan, secret))
+        write_private(config, ssh_config(plan, str(hosts)))
+        try:
+            return subprocess.run(
+                ["ssh", "-F", str(config), guest.name, *words], check=False
+            ).returncode
+        except FileNotFoundError:
+            raise RunError("ssh is not on PATH; type: sudo apt install openssh-client") from None
