@@ -108,18 +108,20 @@ class Plumb:
             await self.detach(vmid, nic_index)
         async with self._change:
             await self._ensure_network(host, bridge, vlan)
-        await self._make_card(port, netns)
+        made = lines.card(port, netns)
+        await self._make_card(port, made if firewall else [*made, *lines.joined(port)])
         self._ports[vmid, nic_index] = port
         if firewall:
             await self._guard(host)
-        await system.ip_batch(self.namespace(host), lines.joined(port))
+            await system.ip_batch(self.namespace(host), lines.joined(port))
 
-    async def _make_card(self, port: Port, netns: str | int | None) -> None:
+    async def _make_card(self, port: Port, made: list[str]) -> None:
+        """Run the lines that make a card, and those after it; patient with a name that is taken."""
         namespace, loop = self.namespace(port.host), asyncio.get_running_loop()
         until = loop.time() + GONE_S
         while True:
             try:
-                await system.ip_batch(namespace, lines.card(port, netns))
+                await system.ip_batch(namespace, made)
                 return
             except NetworkError as error:
                 if "File exists" not in str(error) or loop.time() > until:

@@ -17,10 +17,10 @@ import pytest
 from lab.app import Lab
 from lab.firewall.resolve import EMPTY
 from lab.network.guard import LabNetwork
-from lab.network.names import Port
-from lab.network.system import unavailable
+from lab.network.names import Port, own_mac
+from lab.network.system import ip_batch, unavailable
 from lab.store import Store
-from tests.packets.wires import NAMESPACES, Leg, ip
+from tests.packets.wires import NAMESPACES, Leg, inside, ip
 
 T = TypeVar("T")
 
@@ -81,21 +81,30 @@ class Ground:
             if not (NAMESPACES / self.guest(vmid)).exists()
         ]
         ip(*(f"netns add {self.guest(vmid)}" for vmid in new))
+        for vmid in new:
+            with inside(self.guest(vmid)):  # no words of the guest's own kernel
+                Path("/proc/sys/net/ipv6/conf/default/disable_ipv6").write_text("1")
+                Path("/proc/sys/net/ipv4/ip_forward").write_text("0")
         self.run(self._attach(ports))
 
     async def _attach(self, ports: tuple[Port, ...]) -> None:
         await self.plumb.ensure_hosts(dict.fromkeys(port.host for port in ports))
-        for port in ports:
-            await self.plumb.attach(
-                port.vmid, port.nic, port.host, port.bridge, port.vlan, port.mac, port.firewall,
-                self.guest(port.vmid),
-            )  # fmt: skip
-        for port in ports:
-            ip(f"link set eth{port.nic} up", namespace=self.guest(port.vmid))
+        some = asyncio.Semaphore(8)
+
+        async def attach(port: Port) -> None:
+            async with some:
+                await self.plumb.attach(
+                    port.vmid, port.nic, port.host, port.bridge, port.vlan, port.mac,
+                    port.firewall, self.guest(port.vmid),
+                )  # fmt: skip
+                await ip_batch(self.guest(port.vmid), [f"link set eth{port.nic} up"])
+
+        await asyncio.gather(*(attach(port) for port in ports))
 
     def leg(self, vmid: int, nic: int = 0) -> Leg:
         """A raw socket on a card."""
-        leg = Leg(self.guest(vmid), f"eth{nic}")
+        port = next(each for each in self.plumb.ports() if (each.vmid, each.nic) == (vmid, nic))
+        leg = Leg(self.guest(vmid), f"eth{nic}", own_mac(f"{port.host}/{port.network}"))
         self._legs.append(leg)
         return leg
 

@@ -60,6 +60,7 @@ class Leg:
 
     namespace: str
     link: str = "eth0"
+    host_mac: str = ""  # of the bridge that the card is on
     seen: set[int] = field(default_factory=set)
     raw: socket.socket = field(init=False)
 
