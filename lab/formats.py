@@ -15,7 +15,9 @@ from lab.spec import Property, PropertyString, load_formats
 from lab.validate import INTEGER, NUMBER, check_object
 
 Check = Callable[[str], None]
+TogetherCheck = Callable[[dict[str, Any]], None]
 _checks: dict[str, Check] = {}
+_together: dict[str, list[TogetherCheck]] = {}
 _SEPARATOR = re.compile(r"[,;\s\x00]+")
 _TRUE = {"1", "on", "yes", "true"}
 _FALSE = {"0", "off", "no", "false"}
@@ -28,6 +30,17 @@ def named_format(name: str) -> Callable[[Check], Check]:
         if name in _checks:
             raise ValueError(f"format {name} is checked twice")
         _checks[name] = check
+        return check
+
+    return register
+
+
+def checked_together(name: str) -> Callable[[TogetherCheck], TogetherCheck]:
+    """Register the decorated function as a check of whether the keys of a named property string
+    go together; it raises `ValueError`."""
+
+    def register(check: TogetherCheck) -> TogetherCheck:
+        _together.setdefault(name, []).append(check)
         return check
 
     return register
@@ -58,7 +71,7 @@ class FormatError(ValueError):
 
 def _check_named(wanted: str, text: str, path: str) -> None:
     if wanted in load_formats():
-        parse_property_string(load_formats()[wanted], text, path)
+        parse_property_string(wanted, text, path)
     elif wanted in _checks:
         _checks[wanted](text)
     elif wanted.endswith("-opt"):
@@ -84,7 +97,10 @@ def parse_property_string(
     if errors:
         lines = "".join(f"{name}: {fault}\n" for name, fault in errors.items())
         raise FormatError(f"format error\n{lines}")
-    return {key: _typed(known.properties[key], value) for key, value in found.items()}
+    typed = {key: _typed(known.properties[key], value) for key, value in found.items()}
+    for check in _together.get(wanted, ()) if isinstance(wanted, str) else ():
+        check(typed)
+    return typed
 
 
 def _split(known: PropertyString, text: str) -> dict[str, str]:
@@ -121,6 +137,8 @@ def _put_named(known: PropertyString, key: str, value: str, found: dict[str, str
                 raise ValueError(f"key alias '{named.key_alias}' is already defined")
             found[named.key_alias] = key
         key, named = named.alias, known.properties.get(named.alias)
+        if key in found:
+            raise ValueError(f"key '{key}' is already defined (via alias)")
     if named is not None and named.type == "boolean":
         value = _boolean(value)
     found[key] = value
@@ -162,6 +180,7 @@ __all__ = [
     "NUMBER",
     "FormatError",
     "check_format",
+    "checked_together",
     "named_format",
     "parse_property_string",
     "print_property_string",

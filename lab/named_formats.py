@@ -16,8 +16,7 @@ _NODE = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?")
 _STORAGE = re.compile(r"[a-z][a-z0-9\-_.]*[a-z0-9]", re.IGNORECASE | re.ASCII)
 _MAC = re.compile(r"[a-f0-9][02468ace](:[a-f0-9]{2}){5}", re.IGNORECASE)
 _MAC_PREFIX = re.compile(
-    r"[a-f0-9][02468ace](?::[a-f0-9]{2}){0,2}:?|[a-f0-9][02468ace](:[a-f0-9]{2})?:[a-f0-9]?",
-    re.IGNORECASE,
+    r"[a-f0-9][02468ace](?::[a-f0-9]{2}){0,2}(?::[a-f0-9]?)?", re.IGNORECASE
 )
 _DNS_PART = r"[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?"
 _DNS_NAME = re.compile(rf"{_DNS_PART}(\.{_DNS_PART})*")
@@ -134,11 +133,8 @@ def _ipv6(text: str) -> None:
 
 @named_format("ipv4mask")
 def _ipv4_mask(text: str) -> None:
-    ok = text.isascii() and text.isdigit() and int(text) <= 32
-    if not ok and is_ipv4(text):
-        bits = f"{int(ipaddress.IPv4Address(text)):032b}"
-        ok = "01" not in bits
-    _expect(ok, "value does not look like a valid IP netmask")
+    bits = f"{int(ipaddress.IPv4Address(text)):032b}" if is_ipv4(text) else "01"
+    _expect("01" not in bits, "value does not look like a valid IP netmask")
 
 
 @named_format("CIDR")
@@ -211,11 +207,12 @@ def _realm(text: str) -> None:
 
 @named_format("pve-poolid")
 def _poolid(text: str) -> None:
-    _expect(_POOL.fullmatch(text), f"pool name '{text}' contains invalid characters")
+    levels = text.rstrip("/").split("/")
     _expect(
-        text.count("/") < _POOL_LEVELS,
+        len(levels) <= _POOL_LEVELS,
         f"pool name '{text}' nested too deeply (max levels = {_POOL_LEVELS})",
     )
+    _expect(_POOL.fullmatch(text), f"pool name '{text}' contains invalid characters")
 
 
 @named_format("pve-priv")
@@ -231,12 +228,12 @@ def _privileges(text: str) -> None:
 
 @named_format("pve-task-status-type")
 def _task_status(text: str) -> None:
-    _expect(text in ("ok", "error", "warning", "unknown"), f"invalid status '{text}'")
+    _expect(text.lower() in ("ok", "error", "warning", "unknown"), f"invalid status '{text}'")
 
 
 @named_format("pve-storage-path")
 def _path(text: str) -> None:
-    _expect(re.fullmatch(r"/[^;()]+", text), "value does not look like a valid absolute path")
+    _expect(re.match(r"/[^;()]+", text), "value does not look like a valid absolute path")
 
 
 CONTENT_TYPES = ("images", "rootdir", "vztmpl", "iso", "backup", "snippets", "import", "none")
@@ -257,24 +254,54 @@ def _server(text: str) -> None:
 
 @named_format("pve-storage-options")
 def _storage_options(text: str) -> None:
-    _expect(re.fullmatch(r"\S+", text), "value does not look like a valid list of options")
+    _expect(re.fullmatch(r"\S+", text), f"invalid options '{text}'")
 
 
-@named_format("pve-bridge-vids")
-def _bridge_vids(text: str) -> None:
-    for member in split_list(text):
-        found = re.fullmatch(r"(\d+)(?:-(\d+))?", member)
-        numbers = [int(number) for number in found.groups() if number] if found else []
-        _expect(numbers, f"invalid VLAN configuration '{member}'")
-        _expect(
-            numbers == sorted(numbers) and all(2 <= number <= 4094 for number in numbers),
-            f"VLAN range '{member}' is not within 2-4094",
-        )
+@named_format("pve-dir-override")
+def _folder_override(text: str) -> None:
+    found = re.fullmatch(r"([a-z]+)=([^.]*(?:\.?[^.]+)+)", text)
+    if found:
+        _content(found[1])
+    fits = found and len(found[2]) < 1023 and all(len(p) < 255 for p in found[2].split("/"))
+    _expect(fits, f"invalid override '{text}'")
+
+
+@named_format("pve-storage-portal-dns")
+def _portal(text: str) -> None:
+    plain = re.fullmatch(r"[A-Za-z0-9\-.]+(?::\d+)?", text)
+    bracketed = re.fullmatch(r"\[([A-Za-z0-9\-.:]+)\](?::\d+)?", text)
+    sixth = re.fullmatch(r"([0-9a-fA-F:]+)(?:\.\d+)?", text)
+    fits = plain or (bracketed and (":" not in bracketed[1] or is_ipv6(bracketed[1])))
+    _expect(
+        fits or (sixth and is_ipv6(sixth[1])), "value does not look like a valid portal address"
+    )
+
+
+@named_format("pve-vlan-id-or-range")
+def _vlans(text: str) -> None:
+    found = re.fullmatch(r"(\d+)(?:-(\d+))?", text)
+    if found is None:
+        raise ValueError(f"invalid VLAN configuration '{text}'")
+    first, last = int(found[1]), int(found[2] or 0)
+    for tag in (first, last) if last else (first,):
+        _expect(2 <= tag <= 4094, f"invalid VLAN tag '{tag}'")
+    _expect(not last or first < last, f"VLAN range must go from lower to higher tag '{text}'")
 
 
 @named_format("pve-storage-vgname")
 def _group_name(text: str) -> None:
     _expect(
-        re.fullmatch(r"[a-zA-Z0-9\-_.+]+", text),
-        f"lvm volume group name '{text}' contains illegal characters",
+        re.fullmatch(r"[a-z0-9][a-z0-9\-_.]*[a-z0-9]", text, re.IGNORECASE),
+        f"lvm name '{text}' contains illegal characters",
     )
+
+
+@named_format("storage-pair")
+def _storage_pair(text: str) -> None:
+    try:
+        for name in text.split(":") if text.count(":") == 1 else [text]:
+            if text != "1":
+                _storage(name)
+    except ValueError as error:
+        # The text of an inner check keeps its newline, and so does that of each outer one.
+        raise ValueError(f"entry '{text}' contains invalid ID - {error}\n\n") from error

@@ -82,7 +82,8 @@ def _faults(known: Property, value: Any, path: str) -> Iterator[tuple[str, str]]
 
 
 def _add(errors: dict[str, str], name: str, text: str) -> None:
-    errors[name] = f"{errors[name]}; {text}" if name in errors else text
+    # Backslash and n, not a line break: so it comes from Proxmox VE.
+    errors[name] = f"{errors[name]}\\n{text}" if name in errors else text
 
 
 def check_value(known: Property, value: Any, path: str) -> str | None:

@@ -10,6 +10,7 @@ from lab.named_formats import is_ip
 
 ALIAS = re.compile(r"(guest/|dc/)?([A-Za-z][A-Za-z0-9\-_]+)")
 IPSET = re.compile(r"\+(guest/|dc/|sdn/)?([A-Za-z][A-Za-z0-9\-_]+)")
+_LONGEST_NAME = 64
 _REFERENCE = re.compile(r"\+\S+")
 _SPLIT = re.compile(r"([^/]+)(?:/(\d+))?", re.ASCII)
 
@@ -51,7 +52,13 @@ def list_members(text: str) -> list[str]:
 def version_of(text: str) -> int | None:
     """4 or 6 for a list or range of addresses, None for an alias or IP set; ValueError with the
     text of the fault."""
-    if _REFERENCE.fullmatch(text) or ALIAS.fullmatch(text):
+    if _REFERENCE.fullmatch(text):
+        if len(text) > _LONGEST_NAME + 1:
+            raise ValueError("ipset name too long")
+        return None
+    if ALIAS.fullmatch(text):
+        if len(text) > _LONGEST_NAME:
+            raise ValueError("alias name too long")
         return None
     members = list_members(text)
     if not members:

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
-from lab.errors import bad_parameter
+from lab.errors import bad_parameter, failure
 from lab.firewall.addresses import ALIAS, IPSET, version_of
-from lab.firewall.words import ICMP, ICMP6_TYPES, ICMP_TYPES, WITH_PORTS, macro_name
+from lab.firewall.words import (
+    ICMP,
+    ICMP6_TYPES,
+    ICMP_TYPES,
+    WITH_PORTS,
+    check_ports,
+    macro_name,
+)
 from lab.store import Value
 
 Rule = dict[str, Any]
@@ -17,6 +25,7 @@ FIELDS = (
 )  # fmt: skip
 _VERDICTS = ("ACCEPT", "DROP", "REJECT")
 _GROUP = re.compile(r"[A-Za-z][A-Za-z0-9\-_]+")
+_MIXED = "detected mixed ipv4/ipv6 addresses in rule"
 _CARD = re.compile(r"net\d+")
 
 
@@ -26,16 +35,16 @@ def checked(rule: Rule, *, env: str, directions: tuple[str, ...], scopes: list[V
     `scopes` are the settings in which aliases and IP sets are looked for.
     """
     _check_verdict(rule, env, directions)
-    if "iface" in rule and env in ("vm", "ct") and not _CARD.fullmatch(rule["iface"]):
-        raise bad_parameter("iface", r"value does not match the regex pattern 'net\d+'")
+    _check_interface(rule, env)
     found = dict(rule)
     if "macro" in rule:
         name = macro_name(rule["macro"])
         if name is None:
             raise bad_parameter("macro", f"unknown macro '{rule['macro']}'")
         found["macro"] = name
-    _check_ports(rule)
+    _check_target_ports(rule)
     _check_icmp(rule)
+    _check_source_ports(rule)
     _check_addresses(rule, scopes)
     return found
 
@@ -44,48 +53,83 @@ def _check_verdict(rule: Rule, env: str, directions: tuple[str, ...]) -> None:
     kind, action = rule["type"], rule["action"]
     if kind not in directions:
         raise bad_parameter("type", f"invalid rule type '{kind}' for rule_env '{env}'")
+    if kind == "forward" and action == "REJECT":
+        raise bad_parameter("action", "cannot define REJECT rules on forward chain")
     if kind != "group" and action not in _VERDICTS:
         raise bad_parameter("action", f"unknown action '{action}'")
     if kind == "group" and not _GROUP.fullmatch(action):
         raise bad_parameter("action", "invalid characters in security group name")
 
 
-def _check_ports(rule: Rule) -> None:
+def _check_interface(rule: Rule, env: str) -> None:
+    if "iface" not in rule:
+        return
+    if env in ("group", "vnet"):
+        raise bad_parameter("type", "parameter -i not allowed for this rule type")
+    if env in ("vm", "ct") and not _CARD.fullmatch(rule["iface"]):
+        raise bad_parameter("iface", r"value does not match the regex pattern 'net\d+'")
+
+
+def _check_target_ports(rule: Rule) -> None:
+    protocol, icmp = rule.get("proto"), rule.get("proto") in ICMP
+    if "dport" not in rule:
+        return
+    _check_text("dport", lambda: check_ports(rule["dport"], icmp=icmp))
+    if not protocol:
+        raise bad_parameter("proto", "missing property - 'dport' requires this property")
+    if protocol not in WITH_PORTS and not icmp:
+        raise bad_parameter("dport", f"protocol '{protocol}' does not support ports")
+
+
+def _check_source_ports(rule: Rule) -> None:
     protocol = rule.get("proto")
-    for name in ("dport", "sport"):
-        if name not in rule:
-            continue
-        if not protocol:
-            raise bad_parameter("proto", f"missing property - '{name}' requires this property")
-        if protocol not in WITH_PORTS and not (name == "dport" and protocol in ICMP):
-            raise bad_parameter(name, f"protocol '{protocol}' does not support ports")
+    if "sport" not in rule:
+        return
+    if not protocol:
+        raise bad_parameter("proto", "missing property - 'sport' requires this property")
+    if protocol not in WITH_PORTS:
+        raise bad_parameter("sport", f"protocol '{protocol}' does not support ports")
 
 
 def _check_icmp(rule: Rule) -> None:
-    kind = rule.get("icmp-type")
+    kind, protocol = rule.get("icmp-type"), rule.get("proto", "")
     if kind is None:
         return
-    version = ICMP.get(rule.get("proto", ""))
+    version = ICMP.get(protocol)
     if version is None:
         raise bad_parameter("proto", "missing property - 'icmp-type' requires this property")
     if "dport" in rule:
         raise bad_parameter("icmp-type", "'icmp-type' cannot be specified together with 'dport'")
-    if not kind.isdigit() and kind not in (ICMP_TYPES if version == 4 else ICMP6_TYPES):
-        raise bad_parameter("icmp-type", f"Unknown icmp-type '{kind}'")
+    if kind not in (ICMP_TYPES if version == 4 else ICMP6_TYPES):
+        raise bad_parameter("icmp-type", f"invalid icmp-type '{kind}' for proto '{protocol}'")
+
+
+def _check_text(name: str, check: Callable[[], None]) -> None:
+    try:
+        check()
+    except ValueError as error:
+        raise bad_parameter(name, str(error)) from error
 
 
 def _check_addresses(rule: Rule, scopes: list[Value]) -> None:
+    version = ICMP.get(rule.get("proto", ""))
     for name in ("source", "dest"):
         text = rule.get(name)
         if text is None:
             continue
+        own = version_of(text)
+        if None not in (own, version) and own != version:
+            raise bad_parameter(name, _MIXED)
+        version = own or version
         if text.startswith("+"):
             _check_ipset(name, text, scopes)
-        elif (found := ALIAS.fullmatch(text)) and not _aliases(found[2], scopes):
-            raise bad_parameter(name, f"no such alias '{text}'")
-    versions = [_version(rule.get(name), scopes) for name in ("source", "dest")]
-    if None not in versions and versions[0] != versions[1]:
-        raise bad_parameter("dest", "detected mixed ipv4/ipv6 addresses in rule")
+        elif found := ALIAS.fullmatch(text):
+            if not _aliases(found[2], scopes):
+                raise bad_parameter(name, f"no such alias '{text}'")
+            own = _version(text, scopes)
+            if None not in (own, version) and own != version:
+                raise failure(_MIXED)
+            version = own or version
 
 
 def _check_ipset(name: str, text: str, scopes: list[Value]) -> None:

@@ -5,18 +5,11 @@ from __future__ import annotations
 import re
 
 from lab.firewall.addresses import list_members
+from lab.firewall.registries import PROTOCOLS, SERVICES
 from lab.formats import named_format
 
 WITH_PORTS = {"tcp", "udp", "dccp", "sctp", "udplite", "6", "17", "33", "132", "136"}
-ICMP = {"icmp": 4, "1": 4, "icmpv6": 6, "ipv6-icmp": 6, "58": 6}
-PROTOCOLS = {
-    "ah", "ax.25", "dccp", "ddp", "egp", "eigrp", "encap", "esp", "etherip", "fc", "ggp", "gre",
-    "hip", "hmp", "icmp", "idpr-cmtp", "idrp", "igmp", "igp", "ip", "ipcomp", "ipencap", "ipip",
-    "ipv6", "ipv6-frag", "ipv6-icmp", "ipv6-nonxt", "ipv6-opts", "ipv6-route", "isis", "iso-tp4",
-    "l2tp", "manet", "mobility-header", "mpls-in-ip", "ospf", "pim", "pup", "rdp", "rohc", "rspf",
-    "rsvp", "sctp", "shim6", "skip", "st", "tcp", "udp", "udplite", "vmtp", "vrrp", "wesp",
-    "xns-idp", "xtp", "icmpv6",
-}  # fmt: skip
+ICMP = {"icmp": 4, "icmpv6": 6, "ipv6-icmp": 6}
 ICMP_TYPES = {
     "any", "echo-reply", "destination-unreachable", "network-unreachable", "host-unreachable",
     "protocol-unreachable", "port-unreachable", "fragmentation-needed", "source-route-failed",
@@ -36,11 +29,6 @@ ICMP6_TYPES = {
     "bad-header", "unknown-header-type", "unknown-option", "echo-request", "echo-reply",
     "router-solicitation", "router-advertisement", "neighbor-solicitation",
     "neighbour-solicitation", "neighbor-advertisement", "neighbour-advertisement", "redirect",
-}  # fmt: skip
-SERVICES = {
-    "domain", "ftp", "ftp-data", "git", "http", "https", "imap2", "imaps", "ldap", "ldaps",
-    "mysql", "netbios-ns", "nfs", "ntp", "pop3", "pop3s", "postgresql", "rsync", "smtp", "snmp",
-    "ssh", "submission", "sunrpc", "svn", "syslog", "telnet", "tftp", "whois",
 }  # fmt: skip
 MACROS = {
     "Amanda": "Amanda backup",
@@ -130,7 +118,12 @@ MACROS = {
     "Whois": "Whois",
 }
 _BY_LOWER = {name.lower(): name for name in MACROS}
-_PORT = re.compile(r"\d{1,5}", re.ASCII)
+_PORTS = re.compile(r"([0-9]+)(?::([0-9]+))?")
+_MOST_PORTS = 15
+_NUMBERS = frozenset(str(number) for number in PROTOCOLS.values())
+HELPERS = frozenset("amanda ftp irc netbios-ns pptp sane sip snmp tftp".split())
+# This text ends without a newline there, so the place of the code is added.
+_HELPERS_PLACE = " at /usr/share/perl5/PVE/Firewall.pm line 1."
 
 
 def macro_name(text: str) -> str | None:
@@ -143,21 +136,42 @@ def is_icmp_type(text: str) -> bool:
     return text in ICMP_TYPES or text in ICMP6_TYPES
 
 
-def check_ports(text: str) -> None:
-    """ValueError for a list of ports, ranges and service names that has a wrong one."""
+def check_ports(text: str, *, icmp: bool = False) -> None:
+    """ValueError for a list of ports, ranges and service names that has a wrong one.
+
+    With `icmp` the names of ICMP types may stand in the places of ports.
+    """
+    count, named = 0, False
     for member in list_members(text):
-        for port in member.split(":", 1):
-            if _PORT.fullmatch(port):
-                if int(port) > 65535:
-                    raise ValueError(f"invalid port '{port}'")
-            elif port not in SERVICES:
-                raise ValueError(f"invalid port '{port}'")
+        if found := _PORTS.fullmatch(member):
+            first, last = found.groups()
+            count += 1 if last is None else 2
+            _check_numbers(*(int(port) for port in (first, last) if port is not None))
+        elif icmp and is_icmp_type(member):
+            named = True
+        elif member not in SERVICES:
+            raise ValueError(f"invalid port '{member}'")
+    if named and count:
+        raise ValueError("ICMP ports not allowed in port range")
+    if count > _MOST_PORTS:
+        raise ValueError(f"too many entries in port list (> {_MOST_PORTS} numbers)")
+
+
+def _check_numbers(first: int, last: int | None = None) -> None:
+    for port in (first, last):
+        if port is not None and port > 65535:
+            raise ValueError(f"invalid port '{port}'")
+    if last is not None and first > last:
+        raise ValueError(
+            f"backwards range '{first}:{last}' not allowed, did you mean '{last}:{first}'?"
+        )
 
 
 @named_format("pve-fw-protocol-spec")
-def _protocol(text: str) -> None:
-    number = _PORT.fullmatch(text) and int(text) <= 255
-    if text and not number and text not in PROTOCOLS:
+def check_protocol(text: str) -> None:
+    """ValueError for what is neither a protocol's name nor the number of one."""
+    known = text in PROTOCOLS or text == "icmpv6" or text in _NUMBERS
+    if text not in ("", "0") and not known:
         raise ValueError(f"unknown protocol '{text}'")
 
 
@@ -168,12 +182,17 @@ def _source_ports(text: str) -> None:
 
 @named_format("pve-fw-dport-spec")
 def _target_ports(text: str) -> None:
-    # With ICMP the name of a type may stand in the place of a port.
-    if not is_icmp_type(text):
-        check_ports(text)
+    check_ports(text, icmp=True)
 
 
 @named_format("pve-fw-icmp-type-spec")
 def _icmp_type(text: str) -> None:
     if text and not is_icmp_type(text):
         raise ValueError(f"invalid icmp-type value '{text}'")
+
+
+@named_format("pve-fw-conntrack-helper")
+def _helpers(text: str) -> None:
+    for name in list_members(text):
+        if name not in HELPERS:
+            raise ValueError(f"unknown helper {name}{_HELPERS_PLACE}")

@@ -17,7 +17,7 @@ _HOTPLUG = {"network", "disk", "cpu", "memory", "usb", "cloudinit"}
 _URL_ENCODED = re.compile(r"[-%a-zA-Z0-9_.!~*'()]*")
 _BRIDGE = re.compile(r"[-_.\w]+", re.ASCII)
 _STARTUP = re.compile(r"(?:order=)?\d+|(?:up|down)=\d+", re.ASCII)
-_CPU_SET = re.compile(r"\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*", re.ASCII)
+_CPU_RANGE = re.compile(r"\s*(\d+)(?:-(\d+))?\s*", re.ASCII)
 
 
 @named_format("pve-volume-id")
@@ -52,7 +52,8 @@ def _bridge(text: str) -> None:
 
 @named_format("pve-startup-order")
 def _startup(text: str) -> None:
-    if not all(_STARTUP.fullmatch(part) for part in text.split(",")):
+    parts = [part for part in text.split(",") if part.strip()]
+    if text in ("", "0") or not all(_STARTUP.fullmatch(part) for part in parts):
         raise ValueError("unable to parse startup options")
 
 
@@ -98,7 +99,8 @@ def _hotplug(text: str) -> None:
 
 @named_format("pve-cpuset")
 def _cpu_set(text: str) -> None:
-    if not _CPU_SET.fullmatch(text):
+    parts = [_CPU_RANGE.fullmatch(part) for part in text.rstrip(",").split(",")] if text else []
+    if not all(part and int(part[2] or part[1]) >= int(part[1]) for part in parts):
         raise ValueError("unable to parse cpuset option")
 
 
@@ -125,11 +127,3 @@ def _cpu(text: str) -> None:
         raise ValueError(f"VM-specific CPU flags must be a subset of: {known}")
     if "reported-model" in cpu:
         raise ValueError("Property 'reported-model' not allowed in VM-specific CPU config.")
-
-
-@named_format("pve-storage-map")
-def _storage_map(text: str) -> None:
-    for part in text.split(","):
-        for name in part.split(":"):
-            if part != "1" and split_volume_id(f"{name}:x") is None:
-                raise ValueError(f"invalid entry '{part}' in storage map")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from lab.call import Call
-from lab.digest import check_digest
+from lab.digest import check_digest, digest_of
 from lab.errors import bad_parameter, failure
 from lab.firewall import rules as rule_checks
 from lab.firewall.rules import FIELDS, Rule
@@ -41,19 +42,23 @@ def scopes_of(scope: Scope, call: Call) -> list[Value]:
 
 async def read_options(scope: Scope, call: Call) -> Any:
     """The options that are set."""
-    return {**scope.read(call)["options"], "digest": scope.digest(call)}
+    options = scope.read(call)["options"]
+    return {**options, "digest": digest_of(options)}
 
 
 async def change_options(scope: Scope, call: Call) -> Any:
     """Set and delete options; a name to delete that is no option at all is refused."""
-    check_digest(call.params.get("digest"), scope.content(call))
+    present = scope.read(call)["options"]
+    check_digest(call.params.get("digest"), present)
     known = _option_names(call)
     gone = split_list(call.params.get("delete", ""))
     for name in gone:
         if name not in known:
             raise bad_parameter("delete", f"no such option '{name}'")
-    kept = {k: v for k, v in scope.read(call)["options"].items() if k not in gone}
+    kept = {k: v for k, v in present.items() if k not in gone}
     given = {k: v for k, v in call.params.items() if k in known}
+    if scope is DATACENTER and given.get("enable", 0) > 1:
+        given["enable"] = int(time.time())  # enabled, if nobody has locked himself out by then
     scope.write(call, options=kept | given)
 
 
@@ -63,10 +68,11 @@ def _option_names(call: Call) -> set[str]:
 
 async def list_rules(scope: Scope, call: Call) -> Any:
     """All rules; `pos` is a number here."""
-    digest, scopes = scope.digest(call), scopes_of(scope, call)
+    rules, scopes = scope.read(call)["rules"], scopes_of(scope, call)
+    digest = digest_of(rules)
     return [
         {**rule_checks.shown(rule, scopes), "pos": pos, "digest": digest}
-        for pos, rule in enumerate(scope.read(call)["rules"])
+        for pos, rule in enumerate(rules)
     ]
 
 
@@ -81,7 +87,8 @@ def _rule_at(scope: Scope, call: Call) -> Rule:
 async def read_rule(scope: Scope, call: Call) -> Any:
     """One rule; `pos` is a text here."""
     rule = rule_checks.shown(_rule_at(scope, call), scopes_of(scope, call))
-    return {**rule, "pos": str(call.params["pos"]), "digest": scope.digest(call)}
+    digest = digest_of(scope.read(call)["rules"])
+    return {**rule, "pos": str(call.params["pos"]), "digest": digest}
 
 
 def _given(call: Call) -> Rule:
@@ -89,7 +96,7 @@ def _given(call: Call) -> Rule:
 
 
 def _checked(scope: Scope, call: Call, rule: Rule) -> Rule:
-    filled = {name: value for name, value in rule.items() if value != ""}
+    filled = {name: value for name, value in rule.items() if value not in ("", "-")}
     scopes = scopes_of(scope, call)
     return rule_checks.checked(filled, env=scope.env, directions=scope.directions, scopes=scopes)
 
@@ -97,35 +104,36 @@ def _checked(scope: Scope, call: Call, rule: Rule) -> Rule:
 async def create_rule(scope: Scope, call: Call) -> Any:
     """A new rule, always before all others; `pos` is taken and ignored."""
     present = scope.read(call)["rules"]
-    check_digest(call.params.get("digest"), scope.content(call))
     rule = {"enable": 0} | _checked(scope, call, _given(call))
     scope.write(call, rules=[rule, *present])
 
 
 async def change_rule(scope: Scope, call: Call) -> Any:
     """Change a rule, or with `moveto` put it before the rule that stands there."""
-    check_digest(call.params.get("digest"), scope.content(call))
-    rule, pos = _rule_at(scope, call), call.params["pos"]
     present: list[Rule] = scope.read(call)["rules"]
-    if "moveto" in call.params:
-        target = call.params["moveto"]
+    check_digest(call.params.get("digest"), present)
+    rule, pos = _rule_at(scope, call), call.params["pos"]
+    target = call.params.get("moveto", pos)
+    if target != pos:
         before = [r for place, r in enumerate(present[:target]) if place != pos]
         after = [r for place, r in enumerate(present[target:], target) if place != pos]
         scope.write(call, rules=[*before, rule, *after])
         return
-    gone = split_list(call.params.get("delete", ""))
-    for name in gone:
+    rule |= _given(call)
+    for name in split_list(call.params.get("delete", "")):
+        if name not in (*FIELDS, "pos", "digest"):
+            raise bad_parameter("delete", f"no such property ('{name}')")
         if name in ("type", "action"):
             raise bad_parameter("delete", f"unable to delete required property '{name}'")
-    kept = {name: value for name, value in rule.items() if name not in gone}
-    changed = _checked(scope, call, kept | _given(call))
-    scope.write(call, rules=[*present[:pos], {"enable": 0} | changed, *present[pos + 1 :]])
+        rule.pop(name, None)
+    changed = {"enable": 0} | _checked(scope, call, rule)
+    scope.write(call, rules=[*present[:pos], changed, *present[pos + 1 :]])
 
 
 async def delete_rule(scope: Scope, call: Call) -> Any:
     """Remove a rule."""
-    check_digest(call.params.get("digest"), scope.content(call))
     present = scope.read(call)["rules"]
+    check_digest(call.params.get("digest"), present)
     if scope is HOST and not present:
         raise failure(_UNDEFINED)  # a host's empty settings have no list of rules
     _rule_at(scope, call)
@@ -164,31 +172,58 @@ def _groups(call: Call) -> dict[str, Value]:
     return {key.removeprefix("group/"): row for key, row in rows if key.startswith("group/")}
 
 
+def _group_list(call: Call) -> list[dict[str, Any]]:
+    return [
+        {"group": name} | ({"comment": row["comment"]} if row.get("comment") else {})
+        for name, row in sorted(_groups(call).items())
+    ]
+
+
 @handles("GET", "/cluster/firewall/groups")
 async def list_groups(call: Call) -> Any:
     """Names and comments of security groups."""
-    digest = DATACENTER.digest(call)
-    return [
-        {"group": name, "digest": digest}
-        | ({"comment": row["comment"]} if row.get("comment") else {})
-        for name, row in sorted(_groups(call).items())
-    ]
+    found = _group_list(call)
+    digest = digest_of(found)
+    return [{**row, "digest": digest} for row in found]
 
 
 @handles("POST", "/cluster/firewall/groups")
 async def create_group(call: Call) -> Any:
     """A new security group, or with `rename` an existing one under another name."""
-    check_digest(call.params.get("digest"), DATACENTER.content(call))
     groups, name, old = _groups(call), call.params["group"], call.params.get("rename")
-    if old is not None and old not in groups:
+    if old is not None:
+        _rename_group(call, old, name)
+        return
+    if name in groups:
+        raise bad_parameter("group", f"Security group '{name}' already exists")
+    comment = call.params.get("comment", "")
+    call.lab.store.put("firewall", f"group/{name}", {"rules": [], "comment": comment})
+
+
+def _rename_group(call: Call, old: str, name: str) -> None:
+    """Give a group another name, also in all rules that use it; the same one changes its
+    comment only."""
+    groups, store = _groups(call), call.lab.store
+    check_digest(call.params.get("digest"), _group_list(call))
+    if old not in groups:
         raise bad_parameter("group", f"Security group '{old}' does not exist")
     if name in groups and name != old:
-        raise bad_parameter("group", f"Security group '{name}' already exists")
-    row = groups[old] if old is not None else {"rules": []}
-    if old is not None:
-        call.lab.store.delete("firewall", f"group/{old}")
-    comment = call.params.get("comment", row.get("comment", ""))
-    call.lab.store.put("firewall", f"group/{name}", {**row, "comment": comment})
+        raise bad_parameter("group", f"Security group '{name}' does already exist")
+    row = {**groups[old], "comment": call.params.get("comment", groups[old].get("comment", ""))}
+    store.put("firewall", f"group/{name}", row)
+    if name == old:
+        return
+    for key, settings in store.items("firewall"):
+        rules = settings.get("rules", [])
+        renamed = [
+            {**rule, "action": name}
+            if rule["type"] == "group" and rule["action"] == old
+            else rule
+            for rule in rules
+        ]
+        if renamed != rules and not key.startswith("vnet/"):
+            store.put("firewall", key, {**settings, "rules": renamed})
+    store.delete("firewall", f"group/{old}")
 
 
 @handles("DELETE", "/cluster/firewall/groups/{group}")

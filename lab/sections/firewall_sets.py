@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lab.call import Call
-from lab.digest import check_digest
+from lab.digest import check_digest, digest_of
 from lab.errors import bad_parameter, failure
 from lab.firewall.addresses import is_address, network
 from lab.firewall.scopes import CLUSTER, CONTAINER, DATACENTER, GUEST, Scope, load
@@ -33,9 +33,9 @@ def _filled(values: Value) -> dict[str, Any]:
 
 async def list_aliases(scope: Scope, call: Call) -> Any:
     """All aliases."""
-    digest = scope.digest(call)
-    aliases = scope.read(call)["aliases"].values()
-    return [_shown_alias(alias) | {"digest": digest} for alias in aliases]
+    aliases = scope.read(call)["aliases"]
+    digest = digest_of(aliases)
+    return [_shown_alias(alias) | {"digest": digest} for alias in aliases.values()]
 
 
 async def create_alias(scope: Scope, call: Call) -> Any:
@@ -61,10 +61,12 @@ async def read_alias(scope: Scope, call: Call) -> Any:
 
 async def change_alias(scope: Scope, call: Call) -> Any:
     """Replace an alias, with `rename` under another name."""
-    _alias(scope, call)
-    check_digest(call.params.get("digest"), scope.content(call))
     present, old = dict(scope.read(call)["aliases"]), call.params["name"]
-    name = call.params.get("rename", old)
+    check_digest(call.params.get("digest"), present)
+    _alias(scope, call)
+    name = call.params.get("rename") or old
+    if name.lower() == old.lower():
+        name = old
     if name.lower() != old.lower() and name.lower() in present:
         raise bad_parameter("name", f"alias '{name}' already exists")
     del present[old.lower()]
@@ -73,8 +75,8 @@ async def change_alias(scope: Scope, call: Call) -> Any:
 
 async def delete_alias(scope: Scope, call: Call) -> Any:
     """Remove an alias; an absent one is no error."""
-    check_digest(call.params.get("digest"), scope.content(call))
     present = scope.read(call)["aliases"]
+    check_digest(call.params.get("digest"), present)
     gone = call.params["name"].lower()
     scope.write(call, aliases={key: value for key, value in present.items() if key != gone})
 
@@ -92,27 +94,37 @@ def _write_set(scope: Scope, call: Call, name: str, ipset: Value | None) -> None
     scope.write(call, ipset=rest if ipset is None else rest | {name: ipset})
 
 
-async def list_sets(scope: Scope, call: Call) -> Any:
-    """Names and comments of IP sets."""
-    digest = scope.digest(call)
+def _set_list(scope: Scope, call: Call) -> list[dict[str, Any]]:
     return [
-        {"name": name, "digest": digest, **_filled({"comment": ipset.get("comment")})}
+        {"name": name, **_filled({"comment": ipset.get("comment")})}
         for name, ipset in sorted(scope.read(call)["ipset"].items())
     ]
 
 
+async def list_sets(scope: Scope, call: Call) -> Any:
+    """Names and comments of IP sets."""
+    found = _set_list(scope, call)
+    digest = digest_of(found)
+    return [{**row, "digest": digest} for row in found]
+
+
 async def create_set(scope: Scope, call: Call) -> Any:
     """A new, empty IP set, or with `rename` an existing one under another name."""
-    check_digest(call.params.get("digest"), scope.content(call))
     present, name, old = scope.read(call)["ipset"], call.params["name"], call.params.get("rename")
-    if old is not None and old not in present:
+    if old is None:
+        if name in present:
+            raise bad_parameter("name", f"IPSet '{name}' already exists")
+        made = {"entries": [], "comment": call.params.get("comment", "")}
+        _write_set(scope, call, name, made)
+        return
+    check_digest(call.params.get("digest"), _set_list(scope, call))
+    if old not in present:
         raise bad_parameter("name", f"IPSet '{old}' does not exist")
     if name in present and name != old:
-        raise bad_parameter("name", f"IPSet '{name}' already exists")
-    ipset = present[old] if old is not None else {"entries": []}
+        raise bad_parameter("name", f"IPSet '{name}' does already exist")
+    ipset = present[old]
     comment = call.params.get("comment", ipset.get("comment", ""))
-    if old is not None:
-        _write_set(scope, call, old, None)
+    _write_set(scope, call, old, None)
     _write_set(scope, call, name, {**ipset, "comment": comment})
 
 
@@ -125,8 +137,9 @@ async def delete_set(scope: Scope, call: Call) -> Any:
 
 async def list_entries(scope: Scope, call: Call) -> Any:
     """All entries of an IP set."""
-    digest = scope.digest(call)
-    return [_filled(entry) | {"digest": digest} for entry in _set(scope, call)["entries"]]
+    entries = _set(scope, call)["entries"]
+    digest = digest_of(entries)
+    return [_filled(entry) | {"digest": digest} for entry in entries]
 
 
 def _normal(scope: Scope, call: Call) -> str:
@@ -134,13 +147,13 @@ def _normal(scope: Scope, call: Call) -> str:
     text: str = call.params["cidr"]
     if is_address(text):
         found = network(text)
-        if found.prefixlen == 0:
-            raise bad_parameter("cidr", "a zero prefix is not allowed in ipset entries")
-        return str(found) if "/" in text else text
-    name = text.removeprefix("dc/").removeprefix("guest/").lower()
-    scopes = (scope.read(call), load(call.lab.store, CLUSTER))
-    if not any(name in settings["aliases"] for settings in scopes):
-        raise failure(f"no such alias '{text}'")
+        return str(found) if 0 <= found.prefixlen < found.max_prefixlen else text.partition("/")[0]
+    name = text.removeprefix("dc/").removeprefix("guest/")
+    scopes = [scope.read(call)] if scope is not DATACENTER and not text.startswith("dc/") else []
+    if not text.startswith("guest/"):
+        scopes.append(load(call.lab.store, CLUSTER))
+    if not any(name.lower() in settings["aliases"] for settings in scopes):
+        raise failure(f"no such alias '{name}'")
     return text
 
 
@@ -149,7 +162,9 @@ async def create_entry(scope: Scope, call: Call) -> Any:
     ipset, cidr = _set(scope, call), _normal(scope, call)
     if any(entry["cidr"] == cidr for entry in ipset["entries"]):
         raise bad_parameter("cidr", f"address '{cidr}' already exists")
-    entry = {"cidr": cidr} | {name: call.params[name] for name in ENTRY if name in call.params}
+    if cidr.endswith("/0"):
+        raise bad_parameter("cidr", "a zero prefix is not allowed in ipset entries")
+    entry = {"cidr": cidr} | {name: call.params[name] for name in ENTRY if call.params.get(name)}
     _write_set(scope, call, call.params["name"], {**ipset, "entries": [entry, *ipset["entries"]]})
 
 
@@ -163,22 +178,25 @@ def _entry(scope: Scope, call: Call) -> Value:
 
 async def read_entry(scope: Scope, call: Call) -> Any:
     """One entry of an IP set."""
-    return _filled(_entry(scope, call)) | {"digest": scope.digest(call)}
+    digest = digest_of(_set(scope, call)["entries"])
+    return _filled(_entry(scope, call)) | {"digest": digest}
 
 
 async def change_entry(scope: Scope, call: Call) -> Any:
-    """Change what an entry says besides its address."""
-    found, ipset = _entry(scope, call), _set(scope, call)
-    check_digest(call.params.get("digest"), scope.content(call))
-    given = {name: call.params[name] for name in ENTRY if name in call.params}
-    entries = [{**e, **given} if e is found else e for e in ipset["entries"]]
+    """Replace what an entry says besides its address."""
+    ipset = _set(scope, call)
+    check_digest(call.params.get("digest"), ipset["entries"])
+    found = _entry(scope, call)
+    made = {"cidr": found["cidr"]}
+    made |= {name: call.params[name] for name in ENTRY if call.params.get(name)}
+    entries = [made if each is found else each for each in ipset["entries"]]
     _write_set(scope, call, call.params["name"], {**ipset, "entries": entries})
 
 
 async def delete_entry(scope: Scope, call: Call) -> Any:
     """Remove an entry; an absent one is no error."""
     ipset = _set(scope, call)
-    check_digest(call.params.get("digest"), scope.content(call))
+    check_digest(call.params.get("digest"), ipset["entries"])
     entries = [entry for entry in ipset["entries"] if entry["cidr"] != call.params["cidr"]]
     _write_set(scope, call, call.params["name"], {**ipset, "entries": entries})
 

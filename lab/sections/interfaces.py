@@ -20,7 +20,10 @@ _ORDER = {
     "OVSBridge": 5,
 }
 _LAST = 9
+PORTS = ("bridge_ports", "ovs_ports", "slaves", "ovs_bonds")
 ALL_VLANS = "2-4094"
+_LAST_VLAN = 4094
+_USUAL_MTU = 1500
 _TAGGED = re.compile(r"(\S+)\.(\d+)")
 _VLAN = re.compile(r"vlan(\d+)")
 _PLACE = " at /usr/share/perl5/PVE/INotify.pm line 1."
@@ -78,20 +81,79 @@ def _weight(name: str, known: Interfaces) -> tuple[int, int]:
 def _check(name: str, interface: Interface, known: Interfaces) -> None:
     """What the file's writer refuses."""
     kind = interface["type"]
-    for slave in str(interface.get("slaves", "")).split():
+    _check_ports_free(name, interface, known)
+    if kind == "bond":
+        _check_bond(name, interface, known)
+    elif kind == "vlan":
+        _check_vlan(name, interface, known)
+    elif kind == "bridge":
+        _check_bridge(name, interface, known)
+
+
+def ports(interface: Interface) -> list[str]:
+    """The interfaces that are ports or slaves of this one."""
+    found = (interface.get(key, "") for key in PORTS)
+    return [port for text in found for port in str(text).split()]
+
+
+def _check_ports_free(name: str, interface: Interface, known: Interfaces) -> None:
+    for port in ports(interface):
+        for other, its in known.items():
+            if other != name and port in ports(its):
+                raise failure(f"port '{port}' is already used on interface '{other}'")
+
+
+def _check_bond(name: str, interface: Interface, known: Interfaces) -> None:
+    slaves = str(interface.get("slaves", "")).split()
+    for slave in slaves:
         found = known.get(slave, {}).get("type", "")
-        if kind == "bond" and found not in ("eth", "bond"):
+        if found not in ("eth", "bond"):
             raise failure(
                 f"bond '{name}' - wrong interface type on slave '{slave}' "
                 f"('{found}' != 'eth or bond')"
             )
-    for port in str(interface.get("bridge_ports", "")).split():
-        tagged = _TAGGED.fullmatch(port)
-        if port not in known and (tagged is None or tagged[1] not in known):
-            raise failure(f"bridge '{name}' - unable to find bridge port '{port}'")
-    device = interface.get("vlan-raw-device")
-    if kind == "vlan" and device not in known:
+        _check_mtu(known, name, slave)
+    if slaves and interface.get("bond-primary", slaves[0]) not in slaves:
+        raise failure(f"bond '{name}' - bond-primary interface is not a slave{_PLACE}")
+
+
+def _check_vlan(name: str, interface: Interface, known: Interfaces) -> None:
+    device, number = interface.get("vlan-raw-device"), interface["vlan-id"]
+    if int(number) > _LAST_VLAN:
+        raise failure(f"vlan '{name}' - vlan-id {number} should be <= {_LAST_VLAN}")
+    parent = known.get(device or "")
+    if parent is None:
         raise failure(f"vlan '{name}' - unable to find parent '{device}'")
+    if parent["type"] not in ("eth", "bridge", "bond", "vlan"):
+        raise failure(
+            f"vlan '{name}' - wrong interface type on parent '{device}' "
+            f"('{parent['type']}' != 'eth|bond|bridge|vlan' )"
+        )
+    _check_mtu(known, str(device), name)
+
+
+def _check_bridge(name: str, interface: Interface, known: Interfaces) -> None:
+    for port in str(interface.get("bridge_ports", "")).split():
+        found = known.get(port)
+        if found is None:
+            if not _TAGGED.fullmatch(port):
+                raise failure(f"bridge '{name}' - unable to find bridge port '{port}'")
+            continue
+        addresses = (found.get("address", "0.0.0.0"), found.get("address6", "::"))  # noqa: S104
+        if addresses != ("0.0.0.0", "::"):  # noqa: S104
+            raise failure(
+                f"iface {port} - ip address can't be set on interface if bridged in {name}"
+            )
+        _check_mtu(known, port, name)
+
+
+def _check_mtu(known: Interfaces, parent: str, child: str) -> None:
+    """A child's frames have to fit through its parent."""
+    wanted = int(known[child].get("mtu") or 0)
+    default = wanted if known[parent]["type"] == "bond" else _USUAL_MTU
+    room = int(known[parent].get("mtu") or default)
+    if room < wanted:
+        raise failure(f"interface '{parent}' - mtu {room} is lower than '{child}' - mtu {wanted}")
 
 
 def rendered(interfaces: Interfaces) -> list[str]:

@@ -11,16 +11,17 @@ import ipaddress
 from typing import Any
 
 from lab.call import Call
-from lab.errors import bad_parameter
+from lab.errors import bad_parameter, failure
 from lab.formats import split_list
 from lab.routes import handles
 from lab.sdn.files import reloaded
 from lab.sdn.status import local_vnets
-from lab.sections.interfaces import Interface, Interfaces, arranged, rendered
+from lab.sections.interfaces import PORTS, Interface, Interfaces, arranged, ports, rendered
 from lab.store import Store
 from lab.tasks import TaskLog
 
 BRIDGES = ("bridge", "OVSBridge")
+_GATEWAYS = {"gateway": "Default gateway", "gateway6": "Default ipv6 gateway"}
 _SHOWN_DEFAULTS = {
     "bridge": {"bridge_ports": "", "bridge_stp": "off", "bridge_fd": "0"},
 }
@@ -137,26 +138,37 @@ def _values(call: Call) -> dict[str, Any]:
     }
     for version in ("", "6"):
         if (cidr := call.params.get(f"cidr{version}")) is not None:
+            for name in (f"address{version}", f"netmask{version}"):
+                if values.get(name) or call.params.get(name):
+                    raise bad_parameter(name, f"{name} conflicts with cidr{version}")
             address, _, bits = cidr.partition("/")
-            if values.get(f"address{version}", address) != address:
-                raise bad_parameter(f"address{version}", f"address doesn't match cidr '{cidr}'")
             values |= {f"address{version}": address, f"netmask{version}": bits}
     if "netmask" in call.params:
-        values["netmask"] = _bits(call.params["netmask"])
+        mask = int(ipaddress.IPv4Address(call.params["netmask"]))
+        values["netmask"] = str(mask.bit_count())
+    _check_address6(values.get("address6"))
     for name in ("comments", "comments6"):
         if values.get(name) and not values[name].endswith("\n"):
             values[name] += "\n"
-    for name in ("bridge_ports", "slaves", "ovs_ports", "ovs_bonds"):
+    for name in (*PORTS, "bridge_vids"):
         if name in values:
             values[name] = " ".join(split_list(values[name]))
     return values
 
 
-def _bits(netmask: str) -> str:
-    """The prefix length of a mask given either way."""
-    if netmask.isdigit():
-        return netmask
-    return str(int(ipaddress.IPv4Address(netmask)).bit_count())
+def _check_address6(text: str | None) -> None:
+    """Only an address that one host may have."""
+    if text is None:
+        return
+    address = ipaddress.IPv6Address(text)
+    kinds = {
+        "MULTICAST": address.is_multicast,
+        "LOOPBACK": address.is_loopback,
+        "UNSPECIFIED": address.is_unspecified,
+    }
+    if kind := next((kind for kind, fits in kinds.items() if fits), None):
+        fault = f"{text} with type '{kind}', cannot be used as host IPv6 address."
+        raise bad_parameter("address", fault)
 
 
 def _with_methods(values: dict[str, Any]) -> dict[str, Any]:
@@ -168,11 +180,18 @@ def _with_methods(values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _check_gateway(call: Call, interfaces: Interfaces, values: dict[str, Any]) -> None:
-    for name in ("gateway", "gateway6"):
-        for other, interface in interfaces.items():
-            if name in values and other != call.params["iface"] and interface.get(name):
-                raise bad_parameter(name, f"Default gateway already exists on interface '{other}'.")
+def _check_others(call: Call, interfaces: Interfaces, values: dict[str, Any]) -> None:
+    """One default gateway a host, and one master a port."""
+    others = {k: v for k, v in interfaces.items() if k != call.params["iface"]}
+    for name, words in _GATEWAYS.items():
+        for other, interface in others.items():
+            if values.get(name) and interface.get(name):
+                raise bad_parameter(name, f"{words} already exists on interface '{other}'.")
+    wanted = next((key for key in PORTS if values.get(key)), "")
+    for other, interface in others.items():
+        for port in ports(interface):
+            if port in ports(values):
+                raise bad_parameter(wanted, f"{port} is already used on interface '{other}'.")
 
 
 @handles("POST", "/nodes/{node}/network")
@@ -183,7 +202,9 @@ async def create_interface(call: Call) -> Any:
     if name in interfaces:
         raise bad_parameter("iface", "interface already exists")
     values = _values(call)
-    _check_gateway(call, interfaces, values)
+    _check_others(call, interfaces, values)
+    if values["type"].startswith("OVS"):
+        raise failure("Open VSwitch is not installed (need package 'openvswitch-switch')")
     _save(call.lab.store, node, {**interfaces, name: _with_methods(values)})
 
 
@@ -196,7 +217,7 @@ async def change_interface(call: Call) -> Any:
     if found is None:
         raise bad_parameter("iface", "interface does not exist")
     values = _values(call)
-    _check_gateway(call, interfaces, values)
+    _check_others(call, interfaces, values)
     gone = _gone(call)
     kept = {key: value for key, value in found.items() if key not in gone}
     _save(call.lab.store, node, {**interfaces, name: {**kept, **_with_methods(values)}})

@@ -225,7 +225,7 @@ def test_lists_are_split_at_commas_semicolons_and_blanks(text: str) -> None:
         ("CIDRv4", ["10.0.0.1/32", "10.0.0.0/8"], ["10.0.0.1", "10.0.0.1/7", "10.0.0.1/33"]),
         ("pve-tag-list", ["", "a;b", "A_1"], ["a;-b", "ü"]),
         ("email-opt", ["", "a@b.example"], ["a"]),
-        ("pve-bridge-vids", ["2-4094", "5 7"], ["1-5", "9-3", "x"]),
+        ("pve-vlan-id-or-range-list", ["2-4094", "5 7"], ["1-5", "9-3", "x"]),
     ],
 )
 def test_named_formats_tell_good_from_bad(name: str, good: list[str], bad: list[str]) -> None:
