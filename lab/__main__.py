@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lab import archive
+from lab import archive, methods
 from lab.archive import ArchiveError
 from lab.population import populate
 from lab.realistic import CLONE_S, limits
@@ -66,6 +66,8 @@ def _parser() -> argparse.ArgumentParser:
     fill = verbs.add_parser("fill", help="add guests to a lab, for measurements")
     fill.set_defaults(work=_fill)
     fill.add_argument("--guests", type=int, required=True)
+    listed = verbs.add_parser("methods", help="print what the lab has of each method of the API")
+    listed.set_defaults(work=lambda _arguments: print(methods.page(), end=""))
     for verb in (serve, export, load, fill):
         verb.add_argument("--state", type=Path, required=True, help="folder of everything kept")
     return parser

@@ -15,9 +15,7 @@ _VMID = re.compile(r"[1-9][0-9]{2,8}", re.ASCII)
 _NODE = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?")
 _STORAGE = re.compile(r"[a-z][a-z0-9\-_.]*[a-z0-9]", re.IGNORECASE | re.ASCII)
 _MAC = re.compile(r"[a-f0-9][02468ace](:[a-f0-9]{2}){5}", re.IGNORECASE)
-_MAC_PREFIX = re.compile(
-    r"[a-f0-9][02468ace](?::[a-f0-9]{2}){0,2}(?::[a-f0-9]?)?", re.IGNORECASE
-)
+_MAC_PREFIX = re.compile(r"[a-f0-9][02468ace](?::[a-f0-9]{2}){0,2}(?::[a-f0-9]?)?", re.IGNORECASE)
 _DNS_PART = r"[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?"
 _DNS_NAME = re.compile(rf"{_DNS_PART}(\.{_DNS_PART})*")
 _CONFIG_ID = re.compile(r"[a-z][a-z0-9_-]+", re.IGNORECASE)

@@ -9,15 +9,17 @@ it and its user have.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from lab.auth import ROOT
-from lab.errors import ApiError, forbidden
+from lab.errors import ApiError, failure, forbidden
 from lab.formats import split_list
 from lab.roles import BUILT_IN_ROLES, PRIVILEGES
 from lab.store import Store
 
 Privileges = dict[str, int]
+_NO_ACCESS = "NoAccess"
 _ALL: Privileges = dict.fromkeys(PRIVILEGES, 1)
 
 
@@ -28,7 +30,7 @@ class Rights:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._stamp = -1
-        self._direct: dict[tuple[str, str], Privileges | None] = {}
+        self._direct: dict[tuple[str, str], dict[str, int]] = {}
         self._pools: tuple[int, dict[str, str]] = (-1, {})
 
     def on(self, user: str, path: str) -> Privileges:
@@ -45,7 +47,7 @@ class Rights:
         if not token.get("privsep", 1):
             return of_account
         own = self._with_pool(user, path)
-        return {name: flag for name, flag in own.items() if name in of_account}
+        return {name: of_account[name] & flag for name, flag in own.items() if name in of_account}
 
     def unlimited(self, user: str) -> bool:
         """Whether nothing is hidden from the user: root, or a token with all of root's rights."""
@@ -55,22 +57,23 @@ class Rights:
         return token is not None and not token.get("privsep", 1)
 
     def _with_pool(self, user: str, path: str) -> Privileges:
-        found = self._on_path(user, path)
-        if found is None:
-            return {}
+        """What the lists say about a path and the pool that it is in. `NoAccess` from either wins;
+        what comes from the pool does not propagate."""
+        roles = self._listed(user, path)
         pool = self._pool_of(path)
-        of_pool = self._on_path(user, f"/pool/{pool}") if pool is not None else None
-        return {**of_pool, **found} if of_pool else found
+        of_pool = self._listed(user, f"/pool/{pool}") if pool is not None else {}
+        if _NO_ACCESS in roles or _NO_ACCESS in of_pool:
+            return {}
+        return self._privileges({**dict.fromkeys(of_pool, 0), **roles} if of_pool else roles)
 
-    def _on_path(self, user: str, path: str) -> Privileges | None:
-        """What the lists say about a path alone; None when they say `NoAccess`."""
+    def _listed(self, user: str, path: str) -> dict[str, int]:
+        """The roles that the lists give on a path alone, kept until the lists change."""
         stamp = self._store.generation_of("acl", "group", "role")
         if stamp != self._stamp:
             self._direct, self._stamp = {}, stamp
         key = (user, path)
         if key not in self._direct:
-            roles = self._roles(user, path)
-            self._direct[key] = None if "NoAccess" in roles else self._privileges(roles)
+            self._direct[key] = self._roles(user, path)
         return self._direct[key]
 
     def _privileges(self, roles: dict[str, int]) -> Privileges:
@@ -144,12 +147,28 @@ class Rights:
             raise forbidden(f"pool '{pool}' does not exist")
 
     def everything(self, user: str) -> dict[str, Privileges]:
-        """All paths on which the user has privileges: the fixed top levels and those with
-        entries."""
+        """All paths on which the user has privileges, out of the fixed top levels, those with
+        entries and all above them, and the members of pools."""
         paths = dict.fromkeys(_TOP)
-        paths |= dict.fromkeys(entry["path"] for _, entry in self._store.items("acl"))
+        paths |= dict.fromkeys(self.listed_paths())
+        for _, pool in self._store.items("pool"):
+            paths |= {f"/vms/{vmid}": None for vmid in pool["vms"]}
+            paths |= {f"/storage/{storage}": None for storage in pool["storage"]}
         found = {path: self.on(user, path) for path in paths}
         return {path: held for path, held in found.items() if held}
+
+    def listed_paths(self) -> list[str]:
+        """Every path with entries, and all above them."""
+        entries = (entry["path"] for _, entry in self._store.items("acl"))
+        return list(dict.fromkeys(level for path in entries for level in _levels(path)))
+
+    def may_modify(self, user: str, path: str) -> bool:
+        """Whether the user may give and take rights on a path."""
+        return self.has(user, path, _modifiers(path), one=True)
+
+    def require_modify(self, user: str, path: str) -> None:
+        """403 when the user may not give and take rights on a path."""
+        self.require(user, path, _modifiers(path), one=True)
 
     def check(self, rule: Any, user: str, params: dict[str, Any]) -> None:
         """Hold a method's `permission` against a user; 403 when it is not met."""
@@ -175,7 +194,9 @@ class Rights:
         elif kind == "userid-group":
             self._check_groups(rest, user, params)
         elif kind == "perm-modify":
-            self._check_modify(user, _filled(rest[0], params))
+            path = normal_path(_filled(rest[0], params))
+            if path is not None:  # a path that cannot be is refused later, with its own words
+                self.require_modify(user, path)
         else:
             raise ValueError(f"unknown permission rule {kind}")
 
@@ -186,9 +207,14 @@ class Rights:
             return False
         return True
 
+    def _check_exists(self, userid: str) -> None:
+        if self._store.get("user", userid) is None:
+            raise failure(f"no such user ('{userid}')")
+
     def _check_userid(self, wanted: str, user: str, userid: str) -> None:
         if wanted == "self":
-            if user.partition("!")[0] != userid:
+            self._check_exists(userid)
+            if user != userid:  # a token is not its user
                 raise forbidden("")
             return
         realm = userid.rpartition("@")[2]
@@ -198,6 +224,9 @@ class Rights:
         """Rights over an account through its groups; `create` and `update` also look at the
         groups it is to be in."""
         names, purpose = rule[0], rule[1] if len(rule) > 1 else None
+        userid = str(params.get("userid", ""))
+        if purpose != "create":
+            self._check_exists(userid)
         if self.has(user, "/access/groups", names, one=True):
             return
         if purpose is not None:
@@ -205,21 +234,26 @@ class Rights:
             if not wanted:
                 raise forbidden(f"/access/groups, {'|'.join(names)}")
             for group in wanted:
-                self.require(user, f"/access/groups/{group}", names, one=True)
+                path = f"/access/groups/{group}"
+                if self._store.get("group", group) is None:
+                    raise forbidden(f"{path}, {'|'.join(names)}")
+                self.require(user, path, names, one=True)
         if purpose != "create":
-            groups = self._groups(str(params.get("userid", "")))
+            groups = self._groups(userid)
             if not any(self.has(user, f"/access/groups/{g}", names, one=True) for g in groups):
                 raise forbidden("")
 
-    def _check_modify(self, user: str, path: str) -> None:
-        names = ["Permissions.Modify"]
-        if path.startswith("/storage/"):
-            names.append("Datastore.Allocate")
-        elif path.startswith("/vms/"):
-            names.append("VM.Allocate")
-        elif path.startswith("/pool/"):
-            names.append("Pool.Allocate")
-        self.require(user, path, names, one=True)
+
+def _modifiers(path: str) -> list[str]:
+    """The privileges of which one is enough to change rights on a path."""
+    names = ["Permissions.Modify"]
+    if path.startswith("/storage/"):
+        names.append("Datastore.Allocate")
+    elif path.startswith("/vms/"):
+        names.append("VM.Allocate")
+    elif path.startswith("/pool/"):
+        names.append("Pool.Allocate")
+    return names
 
 
 _TOP = (
@@ -231,8 +265,14 @@ _TOP = (
     "/sdn",
     "/storage",
     "/vms",
-    "/mapping",
 )
+
+
+def normal_path(text: str) -> str | None:
+    """A path with one slash in front, none at the end and none double; None for what has other
+    characters than names have."""
+    path = "/" + re.sub("/+", "/", text).strip("/")
+    return path if text and re.fullmatch(r"[A-Za-z0-9.\-_/]+", path) else None
 
 
 def _levels(path: str) -> list[str]:

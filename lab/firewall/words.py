@@ -121,7 +121,7 @@ _BY_LOWER = {name.lower(): name for name in MACROS}
 _PORTS = re.compile(r"([0-9]+)(?::([0-9]+))?")
 _MOST_PORTS = 15
 _NUMBERS = frozenset(str(number) for number in PROTOCOLS.values())
-HELPERS = frozenset("amanda ftp irc netbios-ns pptp sane sip snmp tftp".split())
+HELPERS = frozenset(["amanda", "ftp", "irc", "netbios-ns", "pptp", "sane", "sip", "snmp", "tftp"])
 # This text ends without a newline there, so the place of the code is added.
 _HELPERS_PLACE = " at /usr/share/perl5/PVE/Firewall.pm line 1."
 

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lab.auth import ROOT
 from lab.call import Call
-from lab.errors import ApiError, failure, forbidden
+from lab.errors import ApiError, bad_parameter, failure, forbidden
 from lab.rights import Privileges
 from lab.routes import handles
+from lab.sections.users import check_realm
 
-_SHORTCUTS = {
-    "access": ("/access", ("User.Modify", "Group.Allocate", "Permissions.Modify", "Sys.Audit")),
-    "dc": ("/", ("Sys.Audit", "Sys.Modify", "SDN.Audit", "SDN.Allocate", "SDN.Use")),
-    "nodes": ("/nodes", ("Sys.",)),
-    "mapping": ("/mapping", ("Mapping.",)),
-    "sdn": ("/sdn", ("SDN.", "Permissions.Modify")),
-    "storage": ("/storage", ("Datastore.", "Permissions.Modify")),
-    "vms": ("/vms", ("VM.", "Permissions.Modify")),
+if TYPE_CHECKING:
+    from lab.app import Lab
+
+_AREAS = {
+    "access": ("User.", "Group.", "Permissions.Modify"),
+    "dc": ("Sys.Audit", "Sys.Modify", "SDN."),
+    "nodes": ("Sys.", "Permissions.Modify"),
+    "mapping": ("Mapping.", "Permissions.Modify"),
+    "sdn": ("SDN.", "Permissions.Modify"),
+    "storage": ("Datastore.", "Permissions.Modify"),
+    "vms": ("VM.", "Permissions.Modify"),
 }
+_LOOKED_AT = ("/", "/nodes", "/access/groups", "/vms", "/storage", "/sdn", "/mapping")
 
 
 @handles("GET", "/access/ticket")
@@ -38,30 +43,48 @@ async def log_in(call: Call) -> Any:
         "username": user,
         "ticket": call.lab.authority.ticket(user),
         "CSRFPreventionToken": call.lab.authority.csrf_token(user),
-        "cap": {
-            name: _held(call.lab.rights.on(user, path), starts)
-            for name, (path, starts) in _SHORTCUTS.items()
-        },
+        "cap": _abilities(call.lab, user),
     }
 
 
-def _held(privileges: Privileges, starts: tuple[str, ...]) -> Privileges:
-    return {name: 1 for name in privileges if name.startswith(starts)}
+def _abilities(lab: Lab, user: str) -> dict[str, Privileges]:
+    """By area, the privileges that the user has anywhere in it: what a user interface shows."""
+    found: dict[str, Privileges] = {area: {} for area in _AREAS}
+    for path in dict.fromkeys((*_LOOKED_AT, *lab.rights.listed_paths())):
+        top = path.split("/")[1] or "dc"
+        areas = ("vms", "storage") if top == "pool" else (top,)
+        for area in areas:
+            starts = _AREAS.get(area, ())
+            held = [name for name in lab.rights.on(user, path) if name.startswith(starts)]
+            if starts:
+                found[area] |= dict.fromkeys(held, 1)
+    return found
 
 
 @handles("PUT", "/access/password")
 async def change_password(call: Call) -> Any:
-    """Set the password of an account of the realm `pve`: one's own, or with the right to."""
+    """Set the password of an account: as root, or with the caller's own password to confirm."""
     user = call.params["userid"]
     if call.lab.store.get("user", user) is None:
         raise failure(f"no such user ('{user}')")
-    if call.user not in (ROOT, user):
-        realm = user.rpartition("@")[2]
-        if not call.lab.rights.has(call.user, f"/access/realm/{realm}", ["Realm.AllocateUser"]):
-            raise forbidden("")
+    if call.user != ROOT:
+        _confirm(call, user)
+    check_realm(call, user)
     if user.endswith("@pam"):
         raise failure("can't change the password of a system account of the lab")
     call.lab.authority.set_password(user, call.params["password"])
+
+
+def _confirm(call: Call, user: str) -> None:
+    if user == ROOT:
+        raise forbidden("")
+    confirmation = call.params.get("confirmation-password")
+    if confirmation is None:
+        raise bad_parameter("confirmation-password", "password is required to modify user")
+    if not call.lab.authority.password_fits(call.user, confirmation):
+        raise failure("invalid credentials")
+    if call.user != user and user.endswith("@pam"):
+        raise forbidden("")
 
 
 @handles("GET", "/access/permissions")
@@ -69,8 +92,8 @@ async def read_permissions(call: Call) -> Any:
     """Privileges by path, of the caller or of `userid`; the value says whether they propagate."""
     rights, path = call.lab.rights, call.params.get("path")
     user = call.params.get("userid", call.user)
-    if user != call.user and not rights.has(call.user, "/access", ["Sys.Audit"]):
-        raise forbidden("/access, Sys.Audit")
+    if call.user not in (user, user.rpartition("!")[0]):
+        rights.require(call.user, "/access", ["Sys.Audit"])
     if path is not None:
         return {path: rights.on(user, path)}
     return rights.everything(user)

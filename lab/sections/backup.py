@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import datetime
-import secrets
+import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from lab.calendar_event import DAYS, parse_calendar_event
 from lab.call import Call
 from lab.errors import ApiError, bad_parameter, failure
-from lab.formats import named_format, parse_property_string, split_list
+from lab.formats import checked_together, named_format, parse_property_string, split_list
 from lab.routes import handles
+from lab.spec import load_methods
 from lab.store import Value
+from lab.vzdump.notes import check_notes
 from lab.vzdump.selection import guest_tree, included_guests
 
 KIND = "backupjob"
 _SELECTIONS = ("vmid", "all", "pool")
+_ROOT_ONLY = ("tmpdir", "dumpdir", "script", "job-id")
+_SYSTEM = ("bwlimit", "ionice", "performance")
+_NOT_DELETED = frozenset({"id", "delete", "schedule", "starttime", "dow", "enabled"})
 _OBJECTS = ("prune-backups", "fleecing", "performance")
 _OBJECT_FORMATS = {
     "prune-backups": "prune-backups",
@@ -28,6 +34,18 @@ _OBJECT_FORMATS = {
 def _day_of_week(text: str) -> None:
     if text not in DAYS:
         raise ValueError(f"invalid day '{text}'")
+
+
+@checked_together("prune-backups")
+def _keep(values: dict[str, Any]) -> None:
+    if values.get("keep-all") and any(v > 0 for k, v in values.items() if k != "keep-all"):
+        raise ValueError("keep-all cannot be set together with other options.")
+
+
+@checked_together("backup-fleecing")
+def _fleecing(values: dict[str, Any]) -> None:
+    if values.get("enabled") and not values.get("storage"):
+        raise ValueError("'storage' parameter is required when 'enabled' is set")
 
 
 def _wrapped(name: str, text: str) -> ApiError:
@@ -45,9 +63,7 @@ def _shown(name: str, job: Value) -> dict[str, Any]:
 
 
 def _next_run(job: dict[str, Any]) -> dict[str, Any]:
-    """When the job runs next, in seconds since 1970; a disabled one does not."""
-    if not job["enabled"]:
-        return {}
+    """When the job's calendar says it runs next, in seconds since 1970, enabled or not."""
     following = parse_calendar_event(job["schedule"]).next_after(datetime.datetime.now())
     return {"next-run": int(following.timestamp())} if following else {}
 
@@ -68,33 +84,77 @@ async def read_job(call: Call) -> Any:
     return _shown(call.params["id"], job)
 
 
-def _given(call: Call) -> dict[str, Any]:
+def _given(call: Call, *, new: bool) -> dict[str, Any]:
+    """The settings of a call, with the older way to say when turned into a calendar event."""
     values = {k: v for k, v in call.params.items() if k not in ("id", "delete", "starttime", "dow")}
-    if "starttime" in call.params:
-        if "schedule" in values:
-            raise bad_parameter("schedule", "'schedule' and 'starttime' are mutually exclusive")
-        days = call.params.get("dow", ",".join(DAYS))
-        values["schedule"] = f"{days} {call.params['starttime']}"
+    start = call.params.get("starttime")
+    if "schedule" in values:
+        if start is not None:
+            raise bad_parameter("starttime", "'starttime' and 'schedule' cannot both be set")
+    elif start is not None:
+        days = ",".join(split_list(call.params.get("dow", "")))
+        values["schedule"] = start if days in ("", ",".join(DAYS)) else f"{days} {start}"
+    elif new:
+        raise bad_parameter("schedule", "neither 'starttime' nor 'schedule' were set")
     return values
 
 
-def _check_pool(call: Call, values: dict[str, Any]) -> None:
-    if values.get("pool"):
-        call.lab.rights.require_pool(values["pool"])
+def _check_caller(call: Call, given: Mapping[str, Any], *, gone: bool = False) -> None:
+    """What only root may set, and what needs a right of its own, in settings or their removal."""
+    if call.is_root:
+        return
+    for name in _ROOT_ONLY:
+        if name in given:
+            raise bad_parameter(name, "Only root may set this option.")
+    rights = call.lab.rights
+    if any(name in given for name in _SYSTEM):
+        rights.require(call.user, "/", ["Sys.Modify"])
+    if given.get("fleecing") and not gone:
+        fleecing = parse_property_string("backup-fleecing", given["fleecing"])
+        if place := fleecing.get("storage"):
+            rights.require(call.user, f"/storage/{place}", ["Datastore.AllocateSpace"])
+
+
+def _check_storage(call: Call, job: Mapping[str, Any]) -> None:
+    """The right on the storage that a job writes to, which is `local` if it does not say."""
+    if not call.is_root and not job.get("dumpdir"):
+        storage = job.get("storage") or "local"
+        call.lab.rights.require(call.user, f"/storage/{storage}", ["Datastore.Allocate"])
+
+
+def _check_pool(call: Call) -> None:
+    if pool := call.params.get("pool"):
+        call.lab.rights.require_pool(pool)
+        call.lab.rights.require(call.user, f"/pool/{pool}", ["VM.Backup"])
+
+
+def _check_selection(values: dict[str, Any], *, whole: bool) -> None:
+    """What cannot go together; of a whole job also that it selects something."""
+    for name in ("all", "exclude", "pool"):
+        if values.get(name) and values.get("vmid"):
+            raise _wrapped(name, "option conflicts with option 'vmid'")
+    if text := values.get("notes-template"):
+        try:
+            check_notes(text)
+        except ApiError as error:
+            raise _wrapped("notes-template", error.errors["notes-template"]) from error
+    if "exclude" in values and not values.get("pool"):
+        values["all"] = 1
+    if whole and not any(values.get(name) for name in (*_SELECTIONS, "stop")):
+        raise _wrapped("vmid", "property is missing")
 
 
 @handles("POST", "/cluster/backup")
 async def create_job(call: Call) -> Any:
     """A new job; it must say when, and which guests."""
-    values = _given(call)
-    name = call.params.get("id") or _new_id()
-    _check_pool(call, values)
-    if "schedule" not in values:
-        raise bad_parameter("schedule", "neither 'starttime' nor 'schedule' were set")
-    if not any(values.get(selection) for selection in _SELECTIONS):
-        raise _wrapped("vmid", "property is missing")
+    _check_caller(call, call.params)
+    _check_storage(call, call.params)
+    _check_pool(call)
+    values = _given(call, new=True)
+    name = call.params.get("id") or str(uuid.uuid4())
     if call.lab.store.get(KIND, name) is not None:
         raise failure(f"Job '{name}' already exists")
+    _check_selection(values, whole=True)
     call.lab.store.put(KIND, name, _filled(values))
 
 
@@ -102,25 +162,51 @@ def _filled(job: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in job.items() if value != ""}
 
 
-def _new_id() -> str:
-    return f"backup-{secrets.token_hex(4)}-{secrets.token_hex(2)}"
-
-
 @handles("PUT", "/cluster/backup/{id}")
 async def change_job(call: Call) -> Any:
     """Change and delete settings; a new selection of guests takes the place of the old one."""
-    job = call.lab.store.get(KIND, call.params["id"])
-    if job is None:
+    gone = split_list(call.params.get("delete", ""))
+    changed = {name: value for name, value in call.params.items() if name not in ("id", "delete")}
+    job = dict(call.lab.store.get(KIND, call.params["id"]) or {})
+    _check_change(call, changed, gone)
+    _check_pool(call)
+    values = _given(call, new=False)
+    if not values and not gone:
+        raise failure("no options specified")
+    _check_selection(values, whole=False)
+    if not job:
         raise failure("no such vzdump job")
-    values = _given(call)
-    _check_pool(call, values)
-    gone = set(split_list(call.params.get("delete", "")))
-    if chosen := next((s for s in _SELECTIONS if values.get(s)), None):
-        gone |= {selection for selection in _SELECTIONS if selection != chosen}
-        if chosen != "all":
-            gone.add("exclude")
-    kept = {key: value for key, value in job.items() if key not in gone - values.keys()}
-    call.lab.store.put(KIND, call.params["id"], _filled({**kept, **values}))
+    if job.get("dumpdir") and not call.is_root:
+        raise failure("only root@pam may edit jobs with a 'dumpdir' option.")
+    _check_storage(call, job)
+    known = load_methods()["PUT", call.pattern].parameters.keys() - _NOT_DELETED
+    for name in gone:
+        if name not in known:
+            raise _wrapped("delete", f"unknown option '{name}'")
+        job.pop(name, None)
+    job |= values
+    for name in _replaced(job, values):
+        job.pop(name, None)
+    _check_selection(job, whole=True)
+    call.lab.store.put(KIND, call.params["id"], _filled(job))
+
+
+def _check_change(call: Call, changed: Mapping[str, Any], gone: list[str]) -> None:
+    _check_caller(call, changed)
+    _check_caller(call, dict.fromkeys(gone, 1), gone=True)
+    if not call.is_root and (changed.get("storage") or "storage" in gone):
+        _check_storage(call, {"storage": changed.get("storage")})
+
+
+def _replaced(job: dict[str, Any], values: dict[str, Any]) -> tuple[str, ...]:
+    """The selections that the latest one takes the place of."""
+    if "exclude" in job and "pool" not in job:
+        job["all"] = 1
+    if "vmid" in values:
+        return ("all", "exclude", "pool")
+    if values.get("all"):
+        return ("vmid", "pool")
+    return ("vmid", "all", "exclude") if job.get("pool") else ()
 
 
 @handles("DELETE", "/cluster/backup/{id}")

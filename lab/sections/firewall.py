@@ -216,9 +216,7 @@ def _rename_group(call: Call, old: str, name: str) -> None:
     for key, settings in store.items("firewall"):
         rules = settings.get("rules", [])
         renamed = [
-            {**rule, "action": name}
-            if rule["type"] == "group" and rule["action"] == old
-            else rule
+            {**rule, "action": name} if rule["type"] == "group" and rule["action"] == old else rule
             for rule in rules
         ]
         if renamed != rules and not key.startswith("vnet/"):

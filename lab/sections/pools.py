@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from lab.call import Call
-from lab.errors import failure
+from lab.errors import ApiError, failure
 from lab.formats import split_list
 from lab.routes import handles
 from lab.sections.resources import all_rows, storage_row
@@ -13,6 +14,7 @@ from lab.storage.definitions import members
 from lab.store import Value
 
 _DROPPED = ("pool",)
+_UPDATE = "update pools failed: "
 
 
 def _find(call: Call, prefix: str = "") -> Value:
@@ -74,13 +76,13 @@ def _storages(call: Call, pool: Value) -> list[dict[str, Any]]:
 async def create_pool(call: Call) -> Any:
     """A new, empty pool below an existing one, or at the top."""
     store, name, prefix = call.lab.store, call.params["poolid"], "create pool failed: "
-    if not name[0].isalpha():
-        raise failure(f"{prefix}pool name must start with a letter")
     if store.get("pool", name) is not None:
         raise failure(f"{prefix}pool '{name}' already exists")
-    parent = name.rpartition("/")[0]
+    parent, _, leaf = name.rpartition("/")
     if parent and store.get("pool", parent) is None:
         raise failure(f"{prefix}parent '{parent}' of pool '{name}' does not exist")
+    if not leaf[0].isalpha():
+        raise failure(f"{prefix}pool name must start with a letter")
     row = {"comment": call.params.get("comment", ""), "vms": [], "storage": []}
     store.put("pool", name, row)
 
@@ -88,62 +90,88 @@ async def create_pool(call: Call) -> Any:
 @handles("PUT", "/pools")
 @handles("PUT", "/pools/{poolid}")
 async def change_pool(call: Call) -> Any:
-    """Change the comment, and add members or with `delete` take them out."""
-    prefix, params = "update pools failed: ", call.params
-    pool = dict(_find(call, prefix))
-    if "comment" in params:
-        pool["comment"] = params["comment"]
-    vmids = [int(vmid) for vmid in split_list(params.get("vms", ""))]
-    _check_guests(call, pool, vmids, prefix)
-    storages = split_list(params.get("storage", ""))
-    _check_storages(call, pool, storages, prefix)
-    if params.get("delete"):
-        pool["vms"] = [vmid for vmid in pool["vms"] if vmid not in vmids]
-        pool["storage"] = [name for name in pool["storage"] if name not in storages]
-    else:
-        for vmid in vmids:
-            call.lab.pool_remove(vmid)
-        pool["vms"] = [*pool["vms"], *vmids]
-        pool["storage"] = [*pool["storage"], *storages]
-    call.lab.store.put("pool", params["poolid"], pool)
+    """Change the comment, and add members or with `delete` take them out; all or nothing."""
+    pool = dict(_find(call, _UPDATE))
+    if "comment" in call.params:
+        pool["comment"] = call.params["comment"]
+    taken = _change_guests(call, pool)
+    _change_storages(call, pool)
+    for vmid in taken:
+        call.lab.pool_remove(vmid)
+    call.lab.store.put("pool", call.params["poolid"], pool)
 
 
-def _check_guests(call: Call, pool: Value, vmids: list[int], prefix: str) -> None:
-    for vmid in vmids:
-        call.lab.rights.require(call.user, f"/vms/{vmid}", ["VM.Allocate"])
-        inside = vmid in pool["vms"]
+def _change_guests(call: Call, pool: Value) -> list[int]:
+    """Change the list of guests; those that have to leave other pools."""
+    name, taken = call.params["poolid"], []
+    for vmid in (int(text) for text in split_list(call.params.get("vms", ""))):
+        _check_member(call, f"/vms/{vmid}")
+        if call.params.get("delete"):
+            if vmid not in pool["vms"]:
+                raise failure(f"{_UPDATE}VM {vmid} is not a pool member")
+            pool["vms"] = [each for each in pool["vms"] if each != vmid]
+            continue
+        if vmid in pool["vms"]:
+            raise failure(f"{_UPDATE}VM {vmid} is already a pool member")
+        for other in call.lab.pools_of(vmid):
+            if other == name:
+                continue  # taken out by this very call
+            if not call.params.get("allow-move"):
+                raise failure(
+                    f"{_UPDATE}VM {vmid} belongs already to pool '{other}' "
+                    "and 'allow-move' is not set"
+                )
+            rights = call.lab.rights
+            _under_lock(rights.require, call.user, f"/pool/{other}", ["Pool.Allocate"])
+            taken.append(vmid)
+        pool["vms"] = [*pool["vms"], vmid]
+    return taken
+
+
+def _change_storages(call: Call, pool: Value) -> None:
+    for storage in split_list(call.params.get("storage", "")):
+        _check_member(call, f"/storage/{storage}")
+        inside = storage in pool["storage"]
         if call.params.get("delete"):
             if not inside:
-                raise failure(f"{prefix}VM {vmid} is not a pool member")
-            continue
-        if inside:
-            raise failure(f"{prefix}VM {vmid} is already a pool member")
-        if (others := call.lab.pools_of(vmid)) and not call.params.get("allow-move"):
-            raise failure(
-                f"{prefix}VM {vmid} belongs already to pool '{others[0]}' "
-                "and 'allow-move' is not set"
-            )
+                raise failure(f"{_UPDATE}Storage '{storage}' is not a pool member")
+            pool["storage"] = [each for each in pool["storage"] if each != storage]
+        elif inside:
+            raise failure(f"{_UPDATE}Storage '{storage}' is already a pool member")
+        else:
+            pool["storage"] = [*pool["storage"], storage]
 
 
-def _check_storages(call: Call, pool: Value, names: list[str], prefix: str) -> None:
-    for name in names:
-        call.lab.rights.require(call.user, f"/storage/{name}", ["Datastore.Allocate"])
-        inside = name in pool["storage"]
-        if call.params.get("delete") and not inside:
-            raise failure(f"{prefix}Storage '{name}' is not a pool member")
-        if inside and not call.params.get("delete"):
-            raise failure(f"{prefix}Storage '{name}' is already a pool member")
+def _check_member(call: Call, path: str) -> None:
+    """Who puts an object into a pool gives others rights on it."""
+    _under_lock(call.lab.rights.require_modify, call.user, path)
+
+
+def _under_lock(check: Callable[..., None], *arguments: Any) -> None:
+    """A refusal found while the file is locked comes as 500, with its own status in the text."""
+    try:
+        check(*arguments)
+    except ApiError as error:
+        raise failure(f"{_UPDATE}{error.status} {error.message}") from error
+
+
+def _is_guest(call: Call, vmid: int) -> bool:
+    return any(call.lab.store.get(kind, str(vmid)) for kind in ("qemu", "lxc"))
 
 
 @handles("DELETE", "/pools")
 @handles("DELETE", "/pools/{poolid}")
 async def delete_pool(call: Call) -> Any:
-    """Remove an empty pool."""
+    """Remove a pool that has no members left, and the rights on it."""
     store, name, prefix = call.lab.store, call.params["poolid"], "delete pool failed: "
     pool = _find(call, prefix)
-    inside = [f"pool '{other}'" for other, _ in store.items("pool") if other.startswith(f"{name}/")]
-    inside += [f"VM {vmid}" for vmid in pool["vms"]]
-    inside += [f"storage '{storage}'" for storage in pool["storage"]]
+    inside = sorted(f"pool '{k}'" for k, _ in store.items("pool") if k.startswith(f"{name}/"))
+    guests = (vmid for vmid in pool["vms"] if _is_guest(call, vmid))
+    inside += sorted(f"VM {vmid}" for vmid in guests)
+    inside += sorted(f"storage '{k}'" for k in pool["storage"] if store.get("storage", k))
     if inside:
         raise failure(f"{prefix}pool '{name}' is not empty (contains {inside[0]})")
+    for key, entry in store.items("acl"):
+        if entry["path"] == f"/pool/{name}":
+            store.delete("acl", key)
     store.delete("pool", name)

@@ -84,10 +84,17 @@ async def change_token(call: Call) -> Any:
     """Change a token, or give it a new secret; answers with the token."""
     _check_user(call)
     row = _find(call)
-    gone = split_list(call.params.get("delete", ""))
     given = {name: call.params[name] for name in _GIVEN if name in call.params}
-    changed = {name: value for name, value in row.items() if name not in gone} | given
-    answer = shown(changed) | {name: call.raw[name] for name in given}
+    changed = {**row, **given}
+    for name in split_list(call.params.get("delete", "")):
+        if name != "comment":
+            raise failure(
+                "updating token info failed: 400 Parameter verification failed.\n"
+                f"delete: unknown option '{name}'\n"
+            )
+        changed.pop(name, None)
+    shown_now = shown(changed)
+    answer = shown_now | {name: call.raw[name] for name in given if name in shown_now}
     if call.params.get("regenerate"):
         call.lab.store.delete("token", _key(call))
         rest = {name: value for name, value in changed.items() if name != "hash"}

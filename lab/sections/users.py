@@ -69,8 +69,7 @@ async def list_users(call: Call) -> Any:
 
 
 def _listed(call: Call, user: str, row: Value) -> dict[str, Any]:
-    realm = user.rpartition("@")[2]
-    shown = {"userid": user, "realm-type": _REALM_TYPES.get(realm), **_filled(row)}
+    shown = {"userid": user, "realm-type": realm_type(call, user), **_filled(row)}
     if call.params.get("full"):
         shown["groups"] = ",".join(_groups_of(call.lab.store, user))
         tokens = tokens_of(call.lab.store, user)
@@ -84,12 +83,30 @@ async def create_user(call: Call) -> Any:
     store, user, prefix = call.lab.store, call.params["userid"], "create user failed: "
     if store.get("user", user) is not None:
         raise failure(f"{prefix}user '{user}' already exists")
+    if "password" in call.params:
+        check_realm(call, user, prefix)
     wanted = split_list(call.params.get("groups", ""))
     _check_groups(store, wanted, prefix)
     store.put("user", user, _filled(_values(call.params)))
     _set_groups(store, user, wanted)
     if "password" in call.params:
         call.lab.authority.set_password(user, call.params["password"])
+
+
+def realm_type(call: Call, user: str) -> str | None:
+    """The kind of realm an account is of; None for a realm that is not defined."""
+    realm = user.rpartition("@")[2]
+    found = call.lab.store.get("realm", realm)
+    return _REALM_TYPES.get(realm) or (str(found["type"]) if found else None)
+
+
+def check_realm(call: Call, user: str, prefix: str = "") -> None:
+    """500 for an account in whose realm no passwords are kept."""
+    kind = realm_type(call, user)
+    if kind is None:
+        raise failure(f"{prefix}auth domain '{user.rpartition('@')[2]}' does not exist")
+    if kind not in _REALM_TYPES:
+        raise failure(f"{prefix}can't set password on auth type '{kind}'")
 
 
 @handles("GET", "/access/users/{userid}")

@@ -39,21 +39,23 @@ TEXTS = tuple(
         (r"(failed to get address info for: [^:\s]+): .*", r"\1: <resolver>"),
     )
 )
-MEASURED = frozenset(
-    """ballooninfo blockstat cpu ctime disk diskread diskwrite endtime freemem idle loadavg localtime
-    mem memhost netin netout nics pid pressurecpufull pressurecpusome pressureiofull pressureiosome
-    pressurememoryfull pressurememorysome proxmox-support pstart starttime time timestamp uptime used
-    used_fraction wait""".split()
-)
+MEASURED = frozenset({
+    "ballooninfo", "blockstat", "cpu", "ctime", "disk", "diskread", "diskwrite", "endtime",
+    "freemem", "idle", "loadavg", "localtime", "mem", "memhost", "netin", "netout", "nics", "pid",
+    "pressurecpufull", "pressurecpusome", "pressureiofull", "pressureiosome",
+    "pressurememoryfull", "pressurememorysome", "proxmox-support", "pstart", "starttime", "time",
+    "timestamp", "uptime", "used", "used_fraction", "wait",
+})  # fmt: skip
 """Keys whose value is hidden unless it is a text."""
 
-OF_HOSTS = frozenset("avail cpus maxcpu maxdisk maxmem total".split())
+OF_HOSTS = frozenset(["avail", "cpus", "maxcpu", "maxdisk", "maxmem", "total"])
 """Hidden as well, but not for guests, whose sizes somebody has chosen."""
 
-SECRETS = frozenset(
-    "CSRFPreventionToken changes fingerprint fp running-machine running-qemu ssl_fingerprint ticket".split()
-)
-SETS = frozenset("content groups nodes peers privs roles tokens users".split())
+SECRETS = frozenset({
+    "CSRFPreventionToken", "changes", "fingerprint", "fp", "running-machine", "running-qemu",
+    "ssl_fingerprint", "ticket",
+})  # fmt: skip
+SETS = frozenset(["content", "groups", "nodes", "peers", "privs", "roles", "tokens", "users"])
 _FAULTS = "invalid format - format error\n"
 
 

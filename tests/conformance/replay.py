@@ -11,7 +11,8 @@ A scenario is a JSON file: `{"title": …, "needs": "3 nodes", "steps": […]}`.
 - `answer`: `{"status", "reason", "body"}`, and `task`: `{"exitstatus", "last"}`, both masked
 
 `{name}` in a path, a parameter, a body or `as` is a variable: `{node}` `{node2}` `{node3}`,
-`{address}`…, `{storage}`, `{web}`, `{digest}` and `{upid}` of the answer before, and what was saved.
+`{address}`…, `{storage}`, `{web}`, `{digest}` and `{upid}` of the answer before, and what was
+saved.
 """
 
 from __future__ import annotations
@@ -102,9 +103,7 @@ class Replay:
             variables["digest"] = data["digest"]
         body = self._mask.value(reply.body, step.get("mask") or ())
         reason = self._mask.text(reply.reason)
-        found: dict[str, Any] = {
-            "answer": {"status": reply.status, "reason": reason, "body": body}
-        }
+        found: dict[str, Any] = {"answer": {"status": reply.status, "reason": reason, "body": body}}
         if reply.status == 200 and isinstance(data, str) and data.startswith("UPID:"):
             variables["upid"] = data
             found["task"] = self._mask.value(self._ended(data))

@@ -20,7 +20,7 @@ class _Files(http.server.BaseHTTPRequestHandler):
         if self.command == "GET":
             self.wfile.write(b"a" * int(size))
 
-    do_HEAD = do_GET
+    do_HEAD = do_GET  # noqa: N815 - the name that requests are handed out by
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
         """Say nothing."""
@@ -39,7 +39,10 @@ class Web:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
     ) -> None:
         self._server.shutdown()
         self._server.server_close()

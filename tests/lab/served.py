@@ -141,6 +141,18 @@ class ServedLab:
         context = ssl.create_default_context(cafile=str(self.state / "ca.pem"))
         return Client(self.server.port, context, headers)
 
+    def ticket_client(self, user: str = "root@pam", password: str = "") -> Client:
+        """A connection with a ticket: root's by default."""
+        secret = password or (self.state / "password").read_text()
+        form = {"username": user, "password": secret}
+        found = self.client_with({}).call("POST", "access/ticket", **form).ok()
+        return self.client_with(
+            {
+                "Cookie": f"PVEAuthCookie={urllib.parse.quote(found['ticket'])}",
+                "CSRFPreventionToken": found["CSRFPreventionToken"],
+            }
+        )
+
     def token_client(self, user: str, name: str, **params: Any) -> Client:
         """A connection with a new token of a user."""
         answer = self.call("POST", f"access/users/{user}/token/{name}", **params)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from typing import Any
 
 import pytest
@@ -36,7 +37,7 @@ def test_a_new_selection_takes_the_place_of_the_old_one(lab: ServedLab) -> None:
 
 def test_a_job_without_a_name_gets_one(lab: ServedLab) -> None:
     lab.call("POST", "cluster/backup", schedule="daily", all="1").ok()
-    assert lab.get("cluster/backup")[0]["id"].startswith("backup-")
+    assert uuid.UUID(lab.get("cluster/backup")[0]["id"])
 
 
 def test_the_tree_of_a_job_shows_disks_and_why(lab: ServedLab) -> None:

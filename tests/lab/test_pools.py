@@ -50,6 +50,7 @@ def test_a_guest_is_in_one_pool_and_moves_only_when_told(lab: ServedLab) -> None
 
 
 def test_a_pool_with_something_in_it_stays(lab: ServedLab) -> None:
+    lab.finish(lab.call("POST", "nodes/pve1/qemu", vmid="100").ok())
     for name in ("p", "p/q"):
         lab.call("POST", "pools", poolid=name).ok()
     empty = "delete pool failed: pool 'p' is not empty (contains "
@@ -131,8 +132,26 @@ def test_what_is_not_there_or_not_allowed_is_said_as_proxmox_says_it(
     assert refused(lab, method, path, **params) == text
 
 
-def test_deleting_an_absent_user_is_no_fault(lab: ServedLab) -> None:
-    lab.call("DELETE", "access/users/nobody@pve").ok()
+def test_deleting_an_absent_user_is_no_fault_to_root_but_to_a_token_of_root(lab: ServedLab) -> None:
+    lab.ticket_client().call("DELETE", "access/users/nobody@pve").ok()
+    assert refused(lab, "DELETE", "access/users/nobody@pve") == "no such user ('nobody@pve')"
+
+
+def test_members_that_are_gone_do_not_keep_a_pool(lab: ServedLab) -> None:
+    lab.call("POST", "pools", poolid="p").ok()
+    lab.call("POST", "access/users", userid="u@pve").ok()
+    lab.call("PUT", "access/acl", path="/pool/p", roles="PVEVMUser", users="u@pve").ok()
+    lab.call("PUT", "pools", poolid="p", vms="999", storage="nosuch").ok()
+    lab.call("DELETE", "pools", poolid="p").ok()
+    assert lab.get("access/acl") == []
+
+
+def test_a_pool_changes_whole_or_not_at_all(lab: ServedLab) -> None:
+    lab.call("POST", "pools", poolid="p").ok()
+    assert refused(lab, "PUT", "pools/p", vms="100,100") == (
+        "update pools failed: VM 100 is already a pool member"
+    )
+    assert lab.lab.store.get("pool", "p") == {"comment": "", "vms": [], "storage": []}
 
 
 def test_a_role_gains_or_changes_privileges(lab: ServedLab) -> None:

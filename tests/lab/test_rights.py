@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lab.sections.acl import is_known
 from tests.lab.served import ServedLab
 
 
@@ -110,10 +111,54 @@ def test_lists_show_only_what_one_may_see(access: ServedLab) -> None:
     }
 
 
-def test_a_users_own_tokens_are_theirs_to_make(access: ServedLab) -> None:
+def test_a_users_own_tokens_are_theirs_to_make_but_a_token_is_not_its_user(
+    access: ServedLab,
+) -> None:
+    access.call("POST", "access/users", userid="w@pve", groups="g", password="long-enough").ok()
+    user = access.ticket_client("w@pve", "long-enough")
+    user.call("POST", "access/users/w@pve/token/own").ok()
+    assert user.call("POST", "access/users/root@pam/token/other").status == 403
     token = access.token_client("u@pve", "tk", privsep="0")
-    token.call("POST", "access/users/u@pve/token/other").ok()
-    assert token.call("POST", "access/users/root@pam/token/other").status == 403
+    assert token.call("POST", "access/users/u@pve/token/other").status == 403
+
+
+def test_a_pool_without_access_takes_what_its_members_have_of_their_own(access: ServedLab) -> None:
+    access.call("POST", "pools", poolid="closed").ok()
+    access.call("PUT", "pools", poolid="closed", vms="100").ok()
+    allow(access, "/vms/100", "PVEVMAdmin", users="u@pve")
+    allow(access, "/pool/closed", "NoAccess", users="u@pve")
+    assert on(access, "/vms/100") == set()
+
+
+def test_rights_from_a_pool_reach_its_members_and_no_further(access: ServedLab) -> None:
+    access.call("POST", "pools", poolid="open").ok()
+    access.call("PUT", "pools", poolid="open", vms="100").ok()
+    allow(access, "/pool/open", "PVETemplateUser", users="u@pve")
+    found = access.get("access/permissions", userid="u@pve")
+    assert found["/vms/100"] == {"VM.Audit": 0, "VM.Clone": 0}
+
+
+def test_who_may_change_rights_by_a_narrow_privilege_gives_no_more_than_they_have(
+    access: ServedLab,
+) -> None:
+    access.call("POST", "access/users", userid="v@pve").ok()
+    allow(access, "/vms/100", "PVEVMAdmin", users="u@pve")
+    token = access.token_client("u@pve", "tk", privsep="0")
+    given = {"path": "/vms/100", "users": "v@pve"}
+    token.call("PUT", "access/acl", roles="PVEVMUser", **given).ok()
+    refused = token.call("PUT", "access/acl", roles="Administrator", **given)
+    assert refused.status == 500
+    assert refused.message.splitlines() == [
+        "ACL update failed: 400 Parameter verification failed.",
+        "role: Cannot add role 'Administrator' - requires 'Permissions.Modify' or superset of "
+        "privileges.",
+    ]
+
+
+def test_a_change_of_the_list_is_made_whole_or_not_at_all(access: ServedLab) -> None:
+    holders = {"users": "u@pve,nobody@pve", "roles": "PVEVMUser", "path": "/vms"}
+    assert access.call("PUT", "access/acl", **holders).status == 500
+    assert access.get("access/acl") == []
 
 
 def test_a_gone_user_leaves_no_rights_behind(access: ServedLab) -> None:
@@ -141,6 +186,4 @@ def test_a_gone_user_leaves_no_rights_behind(access: ServedLab) -> None:
     ],
 )
 def test_rights_exist_on_known_paths_only(path: str, fits: bool) -> None:
-    from lab.sections.acl import normal_path
-
-    assert (normal_path(path) is not None) is fits
+    assert is_known(path) is fits
