@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from lab import consoles, guests, lxc, storage, vzdump
-from lab.app import Lab, Settings
+from lab.app import Lab, Settings, make_routes
 from lab.call import Call, Upload
 from lab.errors import ApiError
-from lab.routes import Endpoint, Routes, handlers
+from lab.routes import Routes
 from lab.seed import apply_seed
 from lab.spec import load_methods
 from lab.store import Store
@@ -53,20 +53,12 @@ SEED: dict[str, Any] = {
     ],
     "volumes": [{"volid": "pool:import/debian.qcow2", "sizeMib": 2048}],
 }
-ROOMS = tuple(room.__name__ for room in (consoles, guests, lxc, storage, vzdump))
-_routes: list[Routes] = []
 
 
+@cache
 def routes() -> Routes:
-    """The tree of the handlers of guests, storages and backups, built once."""
-    if not _routes:
-        tree, methods = Routes(), load_methods()
-        for (method, pattern), handler in handlers().items():
-            if handler.__module__.startswith(ROOMS):
-                spec = methods[method, pattern]
-                tree.add(Endpoint(method=method, pattern=pattern, spec=spec, handler=handler))
-        _routes.append(tree)
-    return _routes[0]
+    """The tree of all handlers."""
+    return make_routes()
 
 
 class RefusedError(Exception):
