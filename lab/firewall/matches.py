@@ -6,17 +6,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from lab.firewall.macros import MEANING
+from lab.firewall.registries import SERVICES
 from lab.firewall.resolve import Network, Scopes
-from lab.firewall.words import ICMP, SERVICES
+from lab.firewall.words import ICMP
 
 Rule = dict[str, Any]
-_NUMBERS = {
-    "domain": 53, "ftp": 21, "ftp-data": 20, "git": 9418, "http": 80, "https": 443, "imap2": 143,
-    "imaps": 993, "ldap": 389, "ldaps": 636, "mysql": 3306, "netbios-ns": 137, "nfs": 2049,
-    "ntp": 123, "pop3": 110, "pop3s": 995, "postgresql": 5432, "rsync": 873, "smtp": 25,
-    "snmp": 161, "ssh": 22, "submission": 587, "sunrpc": 111, "svn": 3690, "syslog": 514,
-    "telnet": 23, "tftp": 69, "whois": 43,
-}  # fmt: skip
 _PROTOCOLS = {"icmpv6": "ipv6-icmp", "encap": "98", "ipencap": "4"}
 _ICMP = {
     "network-unreachable": (3, 0), "host-unreachable": (3, 1), "protocol-unreachable": (3, 2),
@@ -128,9 +122,4 @@ def _span(member: str) -> tuple[int, int]:
 
 
 def _port(text: str) -> int:
-    return int(text) if text.isdigit() else _NUMBERS[text]
-
-
-def unnumbered() -> set[str]:
-    """Names of services that rules may use and that have no number here; there are none."""
-    return SERVICES ^ _NUMBERS.keys()
+    return int(text) if text.isdigit() else SERVICES[text]

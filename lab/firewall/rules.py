@@ -8,6 +8,7 @@ from typing import Any
 
 from lab.errors import bad_parameter, failure
 from lab.firewall.addresses import ALIAS, IPSET, version_of
+from lab.firewall.macros import MEANING
 from lab.firewall.words import (
     ICMP,
     ICMP6_TYPES,
@@ -46,7 +47,18 @@ def checked(rule: Rule, *, env: str, directions: tuple[str, ...], scopes: list[V
     _check_icmp(rule)
     _check_source_ports(rule)
     _check_addresses(rule, scopes)
+    if "macro" in found:
+        _check_macro(found)
     return found
+
+
+def _check_macro(rule: Rule) -> None:
+    """What a macro says cannot be said otherwise beside it."""
+    for way in MEANING[rule["macro"]]:
+        for name, value in way.items():
+            if rule.get(name, value) != value:
+                text = f"parameter '{name}' already define in macro (value = '{value}')"
+                raise bad_parameter(name, text)
 
 
 def _check_verdict(rule: Rule, env: str, directions: tuple[str, ...]) -> None:

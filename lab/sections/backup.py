@@ -59,6 +59,8 @@ def _shown(name: str, job: Value) -> dict[str, Any]:
         if key in shown:
             found = parse_property_string(_OBJECT_FORMATS[key], shown[key])
             shown[key] = {option: str(value) for option, value in found.items()}
+            if key == "prune-backups" and (found.get("keep-all") or not any(found.values())):
+                shown[key] = {"keep-all": 1}
     return shown
 
 

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 from typing import Any
 
 from lab.call import Call
 from lab.digest import check_digest, digest_of
 from lab.errors import failure
 from lab.formats import split_list
-from lab.named_formats import CONTENT_TYPES
 from lab.routes import handles
-from lab.sections.storage_types import TYPES
+from lab.section_file import within
+from lab.sections.storage_types import TYPES, StorageType
 from lab.store import Store, Value
 
 # Kept beside the options: the size that the status tells, from the seed.
 _OWN = ("sizeGib",)
 _SECRET = ("password", "encryption-key", "keyring", "master-pubkey")
+_PATH = re.compile(r"/[-/a-zA-Z0-9_.@]+")
+_IS_BASE = (
+    "delete storage failed: can't remove storage - storage is used as base of another storage"
+)
 _META = ("storage", "type", "digest", "delete")
 
 
@@ -57,28 +63,47 @@ async def read_storage(call: Call) -> Any:
     return _shown(call, name, _find(call.lab.store, name))
 
 
-def _given(params: dict[str, Any]) -> dict[str, Any]:
-    """Options of a call as they are kept: sets sorted and without doubles, the rest as texts
-    and numbers."""
+def _given(params: dict[str, Any], kind: StorageType) -> dict[str, Any]:
+    """Options of a call as they are kept: sets sorted and without doubles, without what the type
+    cannot hold, the rest as texts and numbers."""
     values = {name: value for name, value in params.items() if name not in _META}
     if "content" in values:
-        kinds = set(split_list(values["content"]))
-        values["content"] = ",".join(kind for kind in sorted(CONTENT_TYPES) if kind in kinds)
+        values["content"] = ",".join(sorted(_contents(values["content"], kind)))
+    if values.get("format", "raw") not in kind.formats:
+        del values["format"]
     if "nodes" in values:
         values["nodes"] = ",".join(sorted(set(split_list(values["nodes"]))))
+    if "content-dirs" in values:
+        folders = split_list(values["content-dirs"])
+        known = [each for each in folders if each.partition("=")[0] in kind.holds]
+        values["content-dirs"] = ",".join(known)
     return values
+
+
+def _contents(text: str, kind: StorageType) -> set[str]:
+    """The kinds of content in a list that a type can hold; what it cannot is left out."""
+    found = set(split_list(text)) & kind.holds
+    if "none" in found and len(found) > 1:
+        raise failure("unable to combine 'none' with other content types")
+    if not found and "none" not in kind.holds:
+        raise failure("storage does not support content type 'none'")
+    return found
 
 
 @handles("POST", "/storage")
 async def create_storage(call: Call) -> Any:
     """A new definition; the options have to fit its type."""
     name, kind = call.params["storage"], call.params["type"]
-    values = _given(call.params)
-    for option in values:
-        if option not in TYPES[kind].known:
+    for option in call.params:
+        if option not in TYPES[kind].known and option not in _META:
             raise failure(f"unexpected property '{option}'")
+    values = _given(call.params, TYPES[kind])
     for option in sorted(TYPES[kind].required - values.keys()):
         raise failure(f"missing value for required option '{option}'")
+    if kind in ("dir", "btrfs"):
+        if not _PATH.fullmatch(values["path"]):
+            raise failure(f"illegal path for directory storage: {values['path']}")
+        values["path"] = posixpath.normpath(values["path"])
     if call.lab.store.get("storage", name) is not None:
         raise failure(f"create storage failed: storage ID '{name}' already defined")
     if TYPES[kind].mounted:
@@ -95,14 +120,16 @@ def _filled(values: dict[str, Any]) -> dict[str, Any]:
 async def change_storage(call: Call) -> Any:
     """Change and delete options."""
     prefix, name, store = "update storage failed: ", call.params["storage"], call.lab.store
-    row = _find(store, name, prefix)
     check_digest(call.params.get("digest"), _file(store), prefix)
-    kind, values = TYPES[row["type"]], _given(call.params)
-    for option, value in values.items():
-        if option not in kind.known:
-            raise failure(f"{prefix}unexpected property '{option}'")
-        if option in kind.fixed and row.get(option) != value:
+    row = _find(store, name, prefix)
+    kind = TYPES[row["type"]]
+    for option in call.params:
+        if option in kind.fixed:
             raise failure(f"{prefix}can't change value of fixed parameter '{option}'")
+        if option not in kind.known and option not in _META:
+            raise failure(f"{prefix}unexpected property '{option}'")
+    with within("update storage failed"):
+        values = _given(call.params, kind)
     gone = split_list(call.params.get("delete", ""))
     for option in gone:
         if option in kind.required:
@@ -123,6 +150,8 @@ async def delete_storage(call: Call) -> Any:
     """Remove a definition, its rights and its places in pools; what is on the storage stays."""
     name, store = call.params["storage"], call.lab.store
     _find(store, name, "delete storage failed: ")
+    if any(str(row.get("base", "")).startswith(f"{name}:") for _, row in store.items("storage")):
+        raise failure(_IS_BASE)
     for key, entry in store.items("acl"):
         if entry["path"] == f"/storage/{name}":
             store.delete("acl", key)

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from lab.errors import failure
+from lab.sections.storage_types import TYPES
 from lab.storage.names import DIRECTORY_TYPES, SHARED_TYPES, parse_name, parse_volume_id
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ FOLDERS = {
     "snippets": "snippets",
     "import": "import",
 }
-_DEFAULT_CONTENT = frozenset({"images", "rootdir"})
 _SEPARATOR = re.compile(r"[,;\s]+")
 Config = dict[str, Any]
 
@@ -64,7 +64,7 @@ def has_path(config: Config) -> bool:
 
 def contents(config: Config) -> frozenset[str]:
     """The kinds of content the storage may hold."""
-    return members(config.get("content")) or _DEFAULT_CONTENT
+    return members(config.get("content")) or members(TYPES[config["type"]].content)
 
 
 def formats(config: Config) -> tuple[str, ...]:
