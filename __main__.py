@@ -6,6 +6,7 @@ from pathlib import Path
 import pulumi
 
 from components.event import build_event
+from components.occupied import stop_if_occupied
 from components.provider import site_provider
 from components.secrets import stack_passwords
 from components.site import build_site
@@ -28,11 +29,16 @@ def main() -> None:
     passwords = stack_passwords()
     if isinstance(stack, EventStack):
         event = plan_event(stack)
-        build_event(event, provider=site_provider(event.site, event.api), passwords=passwords)
+        provider = site_provider(event.site, event.api)
+        stop_if_occupied(stack.name, (guest.vmid for guest in event.guests), provider)
+        build_event(event, provider=provider, passwords=passwords)
         export(outputs(event) | {"planDigest": plan_digest(event)})
     else:
         site = plan_site(stack)
-        build_site(site, provider=site_provider(stack.name, site.api), passwords=passwords)
+        provider = site_provider(stack.name, site.api)
+        templates = (copy.vmid for image in site.images for copy in image.templates)
+        stop_if_occupied(stack.name, templates, provider)
+        build_site(site, provider=provider, passwords=passwords)
         export(outputs(site) | {"planDigest": plan_digest(site)})
 
 

@@ -58,7 +58,7 @@ class Api:
         self._context = _context(insecure=insecure, ca_file=ca_file)
         self._own = threading.local()
 
-    def get(self, path: str, **query: str) -> Any:
+    def get(self, path: str, /, **query: str) -> Any:
         """The `data` of an answer. Raises `ApiError`."""
         return self._data(*self._exchange("GET", path, query))
 

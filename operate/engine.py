@@ -28,6 +28,9 @@ POLL_S = 0.05
 GIVE_UP_S = 5.0
 """Seconds that the engine has between the second interrupt and being killed."""
 
+CHECKED = "PRACTICUM_CHECKED"
+"""Tells the program that the site was looked at; without the command line it looks by itself."""
+
 DEBUG_COMMANDS = "PULUMI_DEBUG_COMMANDS"
 """The engine knows the option --event-log only with this variable."""
 
@@ -132,7 +135,7 @@ class Engine:
             process = subprocess.Popen(
                 command,
                 cwd=self.stack.project,
-                env={**self.variables, DEBUG_COMMANDS: "true"},
+                env={**self.variables, DEBUG_COMMANDS: "true", CHECKED: "true"},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -7,7 +7,6 @@ is, because its checksum is asked for. Nothing without our mark is ever touched.
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,11 +16,13 @@ from event.problems import RunError
 from operate.api import Api, ApiError
 from operate.deployed import Broken, Deployed, Inputs, Pending
 from operate.event_log import GUEST_TYPES
+from operate.kinds import carries_mark
 from operate.survey import MARK, Seen, SeenGuest, with_description
 
 TASK_S = 120.0
 POLL_S = 0.2
 GROUPS = "/cluster/firewall/groups"
+ROLES = "/access/roles/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,16 +134,17 @@ def _comment(api: Api, path: str) -> str | None:
     found = _read(api, path)
     if not isinstance(found, dict):
         return None
-    return str(found.get("comment") or found.get("comments") or "")
+    fields = ("comment", "comments", "notes-template")
+    return next((str(found[each]) for each in fields if found.get(each)), "")
 
 
 def _is_ours(comment: str | None, path: str, stack: str) -> bool:
-    """By the mark in the comment, else by a name that only we give."""
+    """By the mark in the comment; a role, which has none, by a name that only we give."""
     if comment is None:
         return False
-    name = path.rpartition("/")[2]
-    by_name = name == f"{MARK}-{stack}" or name.startswith(f"{MARK}-{stack}-")
-    return by_name or re.match(rf"{MARK}:{re.escape(stack)}[: ]", comment) is not None
+    if path.startswith(ROLES):
+        return path.removeprefix(ROLES).startswith(f"{MARK}-{stack}-")
+    return carries_mark(comment, stack)
 
 
 def delete(leftover: Leftover, api: Api) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from event.problems import EventError, Path, Problem, known_names
 from event.stack import SiteStack, Stack
 from operate.api import Api, ApiError
+from operate.kinds import described_guest
 from operate.survey import Seen, SeenGuest, survey, with_description
 from plan.records import EventPlan, SitePlan
 
@@ -207,11 +208,13 @@ def _check_template(
     )
     if found is None or half_made:
         findings.site_lacks.append(f"template {vmid} of image {image} on {host}")
-    elif not found.template:
+    elif not found.template or found.kind != "qemu":
+        described = described_guest(_described(found, site.name, api))
         findings.problems.append(
             site.problem(
                 ("site", "images", image, "vmid"),
-                f"is the VMID of {found.name or 'a guest'} on {found.host}, which is no template",
+                f"is the VMID of {found.name or 'a guest'} on {found.host}, which is no template "
+                f"of a virtual machine ({described})",
                 found=str(vmid),
                 hint="write a free VMID",
             )
@@ -265,11 +268,11 @@ def _check_occupied(
     lost: list[str] = []
     for vmid in sorted(wanted & seen.guests.keys() - known.state):
         guest = _described(seen.guests[vmid], stack.name, api)
-        line = f"{vmid} ({guest.name or guest.kind} on {guest.host})"
+        line = f"{vmid} ({guest.name or guest.kind} on {guest.host}"
         if not guest.is_ours(stack.name):
-            foreign.append(line)
+            foreign.append(f"{line}, {described_guest(guest)})")
         elif vmid not in known.begun:
-            lost.append(line)
+            lost.append(f"{line})")
     if foreign:
         findings.problems.append(
             stack.problem(

@@ -19,6 +19,7 @@ from operate.deployed import Deployed, deployed
 from operate.deployed_plan import plan_before
 from operate.drift import stop_if_strangers
 from operate.leftovers import Leftover
+from operate.occupied import find_occupied
 from operate.places import Places
 from operate.preflight import Findings, Known, check_event, check_site, few, look
 from operate.progress import Tally, Telling
@@ -113,6 +114,7 @@ def _check_event(session: Session, stack: EventStack, plan: EventPlan) -> Ready:
     stop_if_strangers(stack, state, seen, api)
     lost = find_lost(plan, state, seen, api)
     findings = check_event(stack, session.site, plan, seen, _known(state, lost), api)
+    findings.problems += find_occupied(stack, plan, state, seen, api)
     findings.stop_if_any()
     return Ready(
         session=session,
@@ -149,7 +151,9 @@ def _check_site(session: Session, plan: EventPlan | SitePlan) -> Ready:
     seen = look(api, session.stack, [host.name for host in plan.hosts])
     stop_if_strangers(session.stack, state, seen, api)
     lost = find_lost(plan, state, seen, api)
-    check_site(session.stack, plan, seen, _known(state, lost), api).stop_if_any()
+    findings = check_site(session.stack, plan, seen, _known(state, lost), api)
+    findings.problems += find_occupied(session.stack, plan, state, seen, api)
+    findings.stop_if_any()
     repair = plan_repair(state, seen, session.stack.name, api, lost=lost)
     return Ready(session=session, plan=plan, state=state, repair=repair)
 

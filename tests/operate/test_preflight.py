@@ -253,7 +253,8 @@ def test_guests_of_others_in_our_numbers_are_refused(places: Places, api_server:
     occupy(api_server, 100101)
     occupy(api_server, 100555, description="not in the plan")
     text = said(checked(places))
-    assert "event.vmids: holds VMIDs that others use: 100101 (mail on pve02); write a range" in text
+    found = "100101 (mail on pve02, a virtual machine without our mark)"
+    assert f"event.vmids: holds VMIDs that others use: {found}; write a range" in text
     assert "100555" not in text
 
 

@@ -159,7 +159,7 @@ def test_a_guest_that_was_not_made_yet_leaves_only_a_note(state: dict[str, Any],
             "proxmoxve:index/groupLegacy:GroupLegacy",
             {"groupId": "practicum-event-instructors"},
             "/access/groups/practicum-event-instructors",
-            {"comment": ""},
+            {"comment": "practicum:event:event A small event"},
         ),
         (
             "proxmoxve:network/linux/bridge:Bridge",
@@ -220,6 +220,16 @@ def test_a_pool_of_somebody_else_stays(state: dict[str, Any], api: Api, site_api
     site_api.answers["/pools/staff"] = {"comment": "everybody's"}
     cut = cut_off(state, "proxmoxve:index/poolLegacy:PoolLegacy", "thing", {"poolId": "staff"})
     assert plan_repair(read_export(cut), survey(api, ()), "event", api).leftovers == ()
+
+
+@pytest.mark.parametrize("comment", ["", "staff", "practicum:sc09:event"])
+def test_a_name_of_ours_without_our_mark_is_not_ours(
+    state: dict[str, Any], api: Api, site_api: StandIn, comment: str
+) -> None:
+    site_api.answers["/access/groups/practicum-event-instructors"] = {"comment": comment}
+    kind, given = "proxmoxve:index/groupLegacy:GroupLegacy", "practicum-event-instructors"
+    cut = read_export(cut_off(state, kind, "thing", {"groupId": given}))
+    assert plan_repair(cut, survey(api, ()), "event", api).leftovers == ()
 
 
 def test_what_cannot_be_deleted_is_named(
