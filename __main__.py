@@ -14,6 +14,7 @@ from event.problems import PracticumError
 from event.read import read_stack
 from event.stack import EventStack
 from plan.digest import plan_digest
+from plan.kept_disks import VARIABLE, from_text, with_kept_disks, written_disks
 from plan.outputs import outputs
 from plan.plan import plan_event, plan_site
 
@@ -31,8 +32,10 @@ def main() -> None:
         event = plan_event(stack)
         provider = site_provider(event.site, event.api)
         stop_if_occupied(stack.name, (guest.vmid for guest in event.guests), provider)
-        build_event(event, provider=provider, passwords=passwords)
-        export(outputs(event) | {"planDigest": plan_digest(event)})
+        kept = with_kept_disks(event, from_text(os.environ.get(VARIABLE, "")))
+        build_event(kept, provider=provider, passwords=passwords)
+        disks = written_disks(event.guests)
+        export(outputs(event) | {"planDigest": plan_digest(event), "disksGib": disks})
     else:
         site = plan_site(stack)
         provider = site_provider(stack.name, site.api)

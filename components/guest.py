@@ -84,6 +84,8 @@ def machine() -> dict[str, Any]:
         ),
         "boot_orders": ["scsi0"],
         "cdrom": proxmoxve.VmLegacyCdromArgs(file_id="none", interface="ide3"),
+        # A disk on a storage that only bears the VMID, from a guest before ours, is somebody's.
+        "delete_unreferenced_disks_on_destroy": False,
         "operating_system": proxmoxve.VmLegacyOperatingSystemArgs(type="l26"),
         "scsi_hardware": "virtio-scsi-single",
         "serial_devices": [proxmoxve.VmLegacySerialDeviceArgs(device="socket")],

@@ -10,7 +10,7 @@ from typing import Any
 from event.problems import RunError
 from operate.engine import Engine
 from operate.engine_errors import explain
-from operate.event_log import GUEST_TYPES, short_type, urn_name
+from operate.event_log import GUEST_TYPES, short_type, spoken, urn_name
 
 Inputs = Mapping[str, Any]
 
@@ -42,6 +42,12 @@ class DeployedGuest:
     def host(self) -> str:
         """The host that it was put on."""
         return str(self.inputs.get("nodeName") or "")
+
+    @property
+    def disk_gib(self) -> int:
+        """The size of its first disk; 0 where the state does not tell."""
+        first = next(iter(self.inputs.get("disks") or ()), None) or {}
+        return int(first.get("size") or 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +106,12 @@ class Deployed:
     def vmids(self) -> frozenset[int]:
         """VMIDs of the state's guests and templates."""
         return frozenset(guest.vmid for guest in self.guests)
+
+    @property
+    def values(self) -> dict[str, Inputs]:
+        """What the provider has read of each resource, by what people call it."""
+        rows = (self.raw.get("deployment") or {}).get("resources") or []
+        return {spoken(row["urn"]): row.get("outputs") or row.get("inputs") or {} for row in rows}
 
     @property
     def digest(self) -> str | None:

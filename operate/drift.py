@@ -12,7 +12,8 @@ from typing import Any
 from event.problems import RunError
 from event.stack import Stack
 from operate.api import Api
-from operate.deployed import Deployed, DeployedGuest
+from operate.deployed import Deployed, DeployedGuest, Inputs
+from operate.drift_words import value_words
 from operate.preflight import few
 from operate.survey import MARK, Seen, SeenGuest, with_description
 
@@ -42,6 +43,10 @@ def _differences(guest: DeployedGuest, there: SeenGuest) -> Iterator[str]:
         yield "with other cores"
     if there.memory_mib and there.memory_mib != (_memory(wanted) or there.memory_mib):
         yield "with other memory"
+    if there.disk_gib and there.disk_gib != (guest.disk_gib or there.disk_gib):
+        yield "with another disk size"
+    if wanted.get("poolId") and there.pool != wanted["poolId"]:
+        yield "not in its pool"
 
 
 def _cores(inputs: Mapping[str, Any]) -> int:
@@ -89,27 +94,43 @@ def strangers_text(stack: Stack, found: Sequence[Stranger]) -> str:
     )
 
 
-def told(guest: DeployedGuest | None, there: SeenGuest | None, fields: Sequence[str]) -> str:
-    """What has become of a resource, from the provider's names of the fields that differ."""
-    words = dict.fromkeys(
-        _told(guest, there, field.partition(".")[0].partition("[")[0]) for field in fields
-    )
-    return ", ".join(words)
+def told(
+    guest: DeployedGuest | None,
+    there: SeenGuest | None,
+    fields: Sequence[str],
+    values: tuple[Inputs, Inputs] = ({}, {}),
+) -> str:
+    """What has become of a resource, from the provider's names of the fields that differ.
+
+    `values` is what the provider had read before the refresh and what it read now.
+    """
+    tops = dict.fromkeys(field.partition(".")[0].partition("[")[0] for field in fields)
+    tops = {top: None for top in tops if top not in _FOLLOWING} or tops
+    words = (word for top in tops for word in _told(guest, there, top, values))
+    return ", ".join(dict.fromkeys(words))
 
 
-def _told(guest: DeployedGuest | None, there: SeenGuest | None, field: str) -> str:
+def _told(
+    guest: DeployedGuest | None,
+    there: SeenGuest | None,
+    field: str,
+    values: tuple[Inputs, Inputs],
+) -> list[str]:
     if guest is not None and there is not None:
-        values = {
+        listed = {
             "nodeName": f"on {there.host} instead of {guest.host}",
             "started": f"is {there.status}",
             "name": f"renamed to {there.name}",
             "cpu": f"{there.cores} cores instead of {_cores(guest.inputs)}",
             "memory": f"{there.memory_mib} MiB instead of {_memory(guest.inputs)}",
         }
-        if field in values:
-            return values[field]
-    return _WORDS.get(field, field)
+        if field in listed:
+            return [listed[field]]
+    return value_words(field, *values) or [_WORDS.get(field, field)]
 
+
+_FOLLOWING = frozenset({"ipv4Addresses", "ipv6Addresses", "networkInterfaceNames", "macAddresses"})
+"""What the provider reads from a guest's agent: it follows from other fields."""
 
 _WORDS = {
     "tags": "other tags",

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from event.stack import EventStack, Stack
 from operate.deployed import Deployed, deployed
-from operate.deployed_plan import plan_before
 from operate.drift import strangers, strangers_text, told
 from operate.engine_errors import explain
+from operate.guest_firewall import OpenFirewall, open_firewalls
+from operate.kept_disks import kept_disks
 from operate.places import Places
-from operate.preflight import Findings, few, look
+from operate.preflight import few, look
 from operate.progress import Tally, Telling
 from operate.recovery import carry_out, plan_repair
 from operate.run import Outcome, engine_run
 from operate.session import open_session
 from operate.summary import change_lines, end_lines
 from operate.survey import Seen
-from operate.up import Wishes, guest_names, parallel, start
-from plan.compare import compare
+from operate.up import Wishes, compare_deployed, guest_names, parallel, start
+from plan.kept_disks import VARIABLE, as_text
 from plan.plan import plan_event, plan_site
 from plan.records import EventPlan
 
@@ -36,9 +38,9 @@ def preview(stack: Stack, places: Places, wishes: Wishes, telling: Telling) -> N
     if state is None:
         session.make_stack()
     elif isinstance(plan, EventPlan):
-        comparison = compare(plan_before(state, plan), plan, locate=stack.locate)
-        if comparison.refusals:
-            raise Findings(problems=list(comparison.refusals)).error()
+        assert isinstance(stack, EventStack)
+        comparison = compare_deployed(stack, state, plan)
+        session.engine.variables[VARIABLE] = as_text(kept_disks(state, plan))
     for line in change_lines(plan, comparison):
         telling.step(line)
     options = ["--parallel", str(parallel(plan, wishes))]
@@ -103,22 +105,31 @@ def refresh(stack: Stack, places: Places, wishes: Wishes, telling: Telling) -> N
     for urn in sorted(skipped):
         options += ["--exclude", urn]
     outcome = engine_run(session, "refresh", options, f"refresh {stack.name}", Tally(wanted=names))
+    opened = open_firewalls(state, seen, api, without=[each.name for each in repair.leftovers])
     record = outcome.record() | {
         "gone": sorted(outcome.tally.gone),
+        "firewalls": {each.name: dict(each.differs) for each in opened},
         "drift": {name: list(fields) for name, fields in outcome.tally.drift.items()},
     }
-    telling.summary(_drift_lines(outcome, state, seen), record)
+    after = deployed(session.engine) if outcome.tally.drift else None
+    telling.summary(_drift_lines(outcome, state, after, seen, opened), record)
     outcome.stop_if_failed()
 
 
-def _drift_lines(outcome: Outcome, state: Deployed, seen: Seen) -> list[str]:
+def _drift_lines(
+    outcome: Outcome,
+    state: Deployed,
+    after: Deployed | None,
+    seen: Seen,
+    opened: Sequence[OpenFirewall],
+) -> list[str]:
     """What others changed, against the state from before the refresh."""
     stack, tally = outcome.session.stack.name, outcome.tally
     if not outcome.ok:
         lines = end_lines(outcome)
         return [*lines, *(f"  {explain(text, stack)}" for text in tally.warnings[:3])]
     took = f"in {outcome.finished.seconds:.0f} s"
-    if not (tally.gone or tally.drift):
+    if not (tally.gone or tally.drift or opened):
         return [f"refresh {stack}: {tally.count} looked at {took}; nobody has changed anything"]
     lines = [
         f"refresh {stack}: {tally.count} looked at {took}; "
@@ -126,11 +137,14 @@ def _drift_lines(outcome: Outcome, state: Deployed, seen: Seen) -> list[str]:
     ]
     if tally.gone:
         lines.append(f"  gone: {few(sorted(tally.gone))}")
+    lines += [f"  {each.name}: {each.words}" for each in opened]
     guests = {guest.logical: guest for guest in state.guests}
+    was, now = state.values, after.values if after else {}
     for name in sorted(tally.drift)[:SHOWN_DRIFT]:
         guest = guests.get(name)
         there = seen.guests.get(guest.vmid) if guest else None
-        lines.append(f"  {name}: {told(guest, there, tally.drift[name])}")
+        values = was.get(name, {}), now.get(name, {})
+        lines.append(f"  {name}: {told(guest, there, tally.drift[name], values)}")
     if len(tally.drift) > SHOWN_DRIFT:
         lines.append(f"  … and {len(tally.drift) - SHOWN_DRIFT} more")
     lines.append(f"to put it right, type: ./practicum up {outcome.session.typed}")

@@ -74,8 +74,7 @@ def find_occupied(
         found += [problem] if problem else []
     if isinstance(plan, SitePlan) and fresh:
         found += _settings(stack, plan, api)
-    unseen = _vmids(plan) - seen.guests.keys() - (state.vmids if state else frozenset())
-    return found + _hidden(stack, unseen, api)
+    return found + _hidden(stack, _vmids(plan) - seen.guests.keys(), api)
 
 
 def _problem(stack: Stack, place: Place, row: Row, *, lost: bool) -> Problem | None:
@@ -224,8 +223,8 @@ def _hidden(stack: Stack, vmids: set[int], api: Api) -> list[Problem]:
     return [
         stack.problem(
             path, "holds VMIDs of guests that this API token may not see: "
-            f"{few([str(vmid) for vmid in hidden])}", hint="write a range of free VMIDs; nothing "
-            "of theirs was changed",
+            f"{few([str(vmid) for vmid in hidden])}", hint="write a range of free VMIDs, or, if "
+            "they are this stack's, put them back into its pool; they were not touched",
         )
     ]  # fmt: skip
 

@@ -32,6 +32,8 @@ class SeenGuest:
     status: str = ""  # running, stopped; unknown on a host that is offline
     cores: int = 0
     memory_mib: int = 0
+    disk_gib: int = 0  # of the boot disk, rounded down as the provider does
+    pool: str = ""
     description: str = ""
 
     @property
@@ -124,4 +126,6 @@ def _guest(row: dict[str, Any]) -> SeenGuest | None:
         status=str(row.get("status") or ""),
         cores=int(row.get("maxcpu") or 0),
         memory_mib=int(row.get("maxmem") or 0) >> 20,
+        disk_gib=int(row.get("maxdisk") or 0) >> 30,
+        pool=str(row.get("pool") or ""),
     )

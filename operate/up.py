@@ -8,7 +8,7 @@ engine's run has changed nothing.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from event.problems import RunError
@@ -18,6 +18,8 @@ from operate.beside import stop_if_clashing
 from operate.deployed import Deployed, deployed
 from operate.deployed_plan import plan_before
 from operate.drift import stop_if_strangers
+from operate.guest_firewall import OpenFirewall, close, open_firewalls
+from operate.kept_disks import kept_disks, kept_line
 from operate.leftovers import Leftover
 from operate.occupied import find_occupied
 from operate.places import Places
@@ -30,6 +32,7 @@ from operate.summary import access_lines, change_lines, end_lines
 from operate.unfinished import find_lost
 from plan.compare import Comparison, compare
 from plan.digest import plan_digest
+from plan.kept_disks import VARIABLE, as_text, with_kept_disks
 from plan.plan import plan_event, plan_site
 from plan.records import EventPlan, SitePlan
 
@@ -62,6 +65,8 @@ class Ready:
     repair: Repair = field(default_factory=Repair)
     site: Ready | None = None  # the site's own stack, when it has to be built first
     site_lacks: list[str] = field(default_factory=list)
+    kept: Mapping[str, int] = field(default_factory=dict)  # larger disks of others' making
+    firewalls: tuple[OpenFirewall, ...] = ()  # which others have opened
     damaged: bool = False  # a site that was built lacks something now: only a refresh tells
 
 
@@ -105,9 +110,7 @@ def _check_event(session: Session, stack: EventStack, plan: EventPlan) -> Ready:
     state = deployed(session.engine)
     comparison = None
     if state is not None:
-        comparison = compare(plan_before(state, plan), plan, locate=stack.locate)
-        if comparison.refusals:
-            raise Findings(problems=list(comparison.refusals)).error()
+        comparison = compare_deployed(stack, state, plan)
     stop_if_clashing(session, plan)
     api = session.api()
     seen = look(api, session.site, sorted({guest.host for guest in plan.guests}))
@@ -116,15 +119,27 @@ def _check_event(session: Session, stack: EventStack, plan: EventPlan) -> Ready:
     findings = check_event(stack, session.site, plan, seen, _known(state, lost), api)
     findings.problems += find_occupied(stack, plan, state, seen, api)
     findings.stop_if_any()
+    repair = plan_repair(state, seen, stack.name, api, lost=lost)
+    half_made = [each.name for each in repair.leftovers]
     return Ready(
         session=session,
         plan=plan,
+        kept=kept_disks(state, plan, seen),
+        firewalls=open_firewalls(state, seen, api, without=half_made),
         state=state,
         comparison=comparison,
-        repair=plan_repair(state, seen, stack.name, api, lost=lost),
+        repair=repair,
         site=_site_if_needed(session, findings),
         site_lacks=findings.site_lacks,
     )
+
+
+def compare_deployed(stack: EventStack, state: Deployed, plan: EventPlan) -> Comparison:
+    """What the plan changes of what is deployed; `PreflightError` with what cannot be done."""
+    planned = with_kept_disks(plan, kept_disks(state, plan))
+    comparison = compare(plan_before(state, planned), planned, locate=stack.locate)
+    Findings(problems=list(comparison.refusals)).stop_if_any()
+    return comparison
 
 
 def _site_if_needed(session: Session, findings: Findings) -> Ready | None:
@@ -169,6 +184,9 @@ def _ask(ready: Ready, wishes: Wishes) -> None:
     lines = change_lines(ready.plan, ready.comparison)
     if ready.site is not None:
         lines.insert(0, f"the site {session.site.name} is built first: {_why(ready)}")
+    if ready.kept and isinstance(ready.plan, EventPlan):
+        lines.append(kept_line(ready.kept, ready.plan))
+    lines += [f"{each.name}: {each.words}; it is closed again" for each in ready.firewalls]
     for line in [*lines, *ready.repair.lines]:
         session.telling.step(line)
     if wishes.consents(session.site):
@@ -190,12 +208,15 @@ def _build(ready: Ready, wishes: Wishes) -> Outcome:
         session.make_stack()
     elif ready.repair.needed:
         carry_out(session, ready.repair, ready.state, session.api())
+    for firewall in ready.firewalls:
+        close(firewall, session.api())
     session.make_secret()
     options = ["--yes", "--skip-preview", "--continue-on-error"]
     options += ["--parallel", str(parallel(plan, wishes))]
     if wishes.refresh or ready.damaged:
         options.append("--refresh")
     title = f"up {session.stack.name}"
+    session.engine.variables[VARIABLE] = as_text(ready.kept)
     return engine_run(session, "up", options, title, Tally(wanted=guest_names(plan)))
 
 

@@ -113,6 +113,18 @@ class Practice:
             check=False,
         )
 
+    def shell(self, script: str, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a script of sh; `words` are its `$0`, `$1`, …"""
+        return subprocess.run(
+            ["/bin/sh", "-c", script, *words],
+            env={**_without_pulumi(), "PRACTICUM_STATE": str(self.state)},
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
     def kill(self, stack: str, *, after: int, site: str = "lab") -> None:
         """Start `up`, and kill it and its engine once so many writes have been answered."""
         before = len(self.writes(site))
@@ -153,7 +165,7 @@ class Practice:
             if each["method"] in WRITES
         ]
 
-    def api(self, method: str, path: str, site: str = "lab", **fields: str) -> Any:
+    def api(self, method: str, path: str, site: str = "lab", /, **fields: str) -> Any:
         """Ask the site's lab as its root user; the answer's data.
 
         A write is waited for in the request log, so that a count after it is complete.

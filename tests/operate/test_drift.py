@@ -84,6 +84,7 @@ def test_guests_as_planned_leave_no_doubt(state: Deployed, seen: Seen) -> None:
         ({"tags": frozenset({"keep"})}, "without our tags"),
         ({"cores": 8}, "with other cores"),
         ({"memory_mib": 4096}, "with other memory"),
+        ({"disk_gib": 20}, "with another disk size"),
     ],
 )
 def test_each_change_that_the_list_of_guests_tells_is_seen(
@@ -109,6 +110,18 @@ def test_what_is_not_told_or_only_added_is_no_change(
     if "tags" in values:
         there = changed(there, 100101, tags=seen.guests[100101].tags | values["tags"])
     assert doubts(state, there) == {}
+
+
+def test_a_guest_that_was_taken_out_of_its_pool_is_seen(stack: EventStack, seen: Seen) -> None:
+    made = export(plan_event(stack))
+    rows = {row["urn"].rpartition("::")[2]: row for row in made["deployment"]["resources"]}
+    rows["c01-head"]["inputs"]["poolId"] = "practicum-event"
+    there = changed(seen, 100101, pool="practicum-event")
+    assert doubts(read_export(made), there) == {}
+    for pool in ("", "staff"):
+        assert list(doubts(read_export(made), changed(seen, 100101, pool=pool))) == [
+            "not in its pool"
+        ]
 
 
 def test_a_deleted_guest_is_gone_and_nothing_else(state: Deployed, seen: Seen) -> None:
