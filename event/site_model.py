@@ -230,8 +230,10 @@ class LabVolume(Model):
 class Lab(Model):
     """Settings of the lab that stands in for this site; a real site has no such key."""
 
-    engine: Literal["none"] = Field(
-        default="none", description="What guests are: none = API objects without a running system."
+    engine: Literal["none", "lxc"] = Field(
+        default="none",
+        description="What guests are: none = API objects without a running system; lxc = "
+        "containers on the image of `practicum image build` (needs root).",
     )
     volumes: list[LabVolume] = Field(
         default=[], max_length=256, description="Volumes that exist before practicum does anything."

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from lab import archive, methods
 from lab.archive import ArchiveError
+from lab.engines.lxc.images import default_folder
 from lab.population import populate
 from lab.realistic import CLONE_S, limits
 from lab.seed import SeedError
@@ -44,6 +45,8 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--seed", type=Path, required=True, help="JSON: hosts, storages, images")
     serve.add_argument("--port", type=int, default=0, help="default: a free one")
     serve.add_argument("--auth-delay", type=float, default=3.0, help="seconds before a 401")
+    serve.add_argument("--engine", default="none", choices=("none", "lxc"), help="runs guests")
+    serve.add_argument("--images", type=Path, default=default_folder(), help="built images")
     serve.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     serve.add_argument(
         "--realistic", action="store_true",
@@ -68,7 +71,9 @@ def _parser() -> argparse.ArgumentParser:
     fill.add_argument("--guests", type=int, required=True)
     listed = verbs.add_parser("methods", help="print what the lab has of each method of the API")
     listed.set_defaults(work=lambda _arguments: print(methods.page(), end=""))
-    for verb in (serve, export, load, fill):
+    off = verbs.add_parser("power-off", help="end what a lab has left running; disks are kept")
+    off.set_defaults(work=_power_off)
+    for verb in (serve, export, load, fill, off):
         verb.add_argument("--state", type=Path, required=True, help="folder of everything kept")
     return parser
 
@@ -86,6 +91,8 @@ def _serve_until_ended(arguments: argparse.Namespace) -> None:
         seed=arguments.seed,
         port=arguments.port,
         auth_delay_s=arguments.auth_delay,
+        engine=arguments.engine,
+        images=arguments.images.absolute(),
         limits=limits(
             realistic=arguments.realistic,
             clone_s=arguments.clone_seconds,
@@ -143,6 +150,13 @@ def _import(arguments: argparse.Namespace) -> None:
     with _store(arguments.state) as store:
         absent = archive.load(store, objects, arguments.state)
     print(json.dumps({"objects": len(objects), "withoutFile": absent}))
+
+
+def _power_off(arguments: argparse.Namespace) -> None:
+    from lab.engines.lxc.engine import power_off  # other verbs do without it
+
+    with lock_state(arguments.state):
+        asyncio.run(power_off(arguments.state.absolute()))
 
 
 def _fill(arguments: argparse.Namespace) -> None:

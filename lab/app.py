@@ -135,6 +135,7 @@ class Lab:
         self.faults.clear()
         await self.ha.close()
         await self.tasks.close()
+        await engine_of(self).close()
         if self.network is not None:
             await self.network.close()
         self.store.close()

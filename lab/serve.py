@@ -16,7 +16,13 @@ from aiohttp import web
 from lab.app import Lab, Settings, make_routes
 from lab.auth import ROOT, private_file
 from lab.control import Control
+from lab.engines.base import Engine
+from lab.engines.lxc.availability import unavailable
+from lab.engines.lxc.images import default_folder
+from lab.errors import TaskError
 from lab.http import UPLOADS, Front
+from lab.network.guard import network_of
+from lab.network.system import NetworkError
 from lab.realistic import Limits
 from lab.requestlog import RequestLog
 from lab.seed import apply_seed, kept, read_seed
@@ -43,6 +49,8 @@ class Options:
     port: int = 0
     auth_delay_s: float = 3.0
     limits: Limits = field(default_factory=Limits)
+    engine: str = "none"
+    images: Path = field(default_factory=default_folder)
 
 
 class Server:
@@ -77,6 +85,8 @@ class Server:
         )
         self.added, self.kept = apply_seed(store, seed), kept(store, seed)
         self.lab = Lab(settings, store)
+        if self._options.engine == "lxc":
+            self.lab.engine = await self._containers()
         keep_token(self.lab)
         await self.lab.open()
         self.log = RequestLog(state / "requests.jsonl")
@@ -84,6 +94,20 @@ class Server:
         await self._control.start()
         await self._listen()
         self._flusher = asyncio.create_task(self._flush())
+
+    async def _containers(self) -> Engine:
+        """The engine that runs guests; `ServeError` where this machine cannot."""
+        from lab.engines.lxc.engine import LxcEngine  # it reads most of the lab's rooms
+
+        if reason := unavailable():
+            raise ServeError(f"the lab's engine lxc cannot run here: {reason}")
+        plumb = network_of(self.lab).plumb
+        engine = LxcEngine(self._options.state.absolute(), self._options.images, plumb)
+        try:
+            await engine.open(str(node["name"]) for node in self.lab.nodes())
+        except (TaskError, NetworkError) as error:
+            raise ServeError(f"the lab's engine lxc cannot run here: {error}") from error
+        return engine
 
     async def _listen(self) -> None:
         front = Front(self.lab, make_routes(), self.log)

@@ -112,7 +112,16 @@ def _is_file_backend(session: Session) -> bool:
 
 def bench(name: str, arguments: Sequence[str]) -> NoReturn:
     """Run a benchmark to its end; its exit code is ours."""
+    _run_room("bench", [name, *arguments])
+
+
+def image(arguments: Sequence[str]) -> NoReturn:
+    """Build or list images, as another room's program; its exit code is ours."""
+    _run_room("image", arguments or ["--help"])
+
+
+def _run_room(room: str, arguments: Sequence[str]) -> NoReturn:
     places = Places.of(os.environ)
     variables = {**os.environ, "PYTHONPATH": str(places.root)}
-    command = [sys.executable, "-P", "-m", "bench", name, *arguments]
+    command = [sys.executable, "-P", "-m", room, *arguments]
     sys.exit(subprocess.run(command, cwd=places.root, env=variables).returncode)

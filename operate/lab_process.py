@@ -111,7 +111,8 @@ def _limits(stack: SiteStack, realistic: bool) -> list[str]:
     """Options of the lab for how its cluster waits."""
     if stack.lab is None:
         return []
-    options = ["--realistic"] if realistic or stack.lab.realistic else []
+    options = ["--engine", stack.lab.engine] if stack.lab.engine != "none" else []
+    options += ["--realistic"] if realistic or stack.lab.realistic else []
     if stack.lab.clone_seconds is not None:
         options += ["--clone-seconds", str(stack.lab.clone_seconds)]
     return options
@@ -166,9 +167,10 @@ def _refusal(stack: SiteStack, state: Path, port: int, text: str) -> str:
 
 
 def stop(stack: SiteStack, places: Places) -> bool:
-    """Stop the lab; False if it did not run. What it holds is kept."""
+    """Stop the lab, and guests that run; False if it did not run. What it holds is kept."""
     lab = status(stack, places)
     if lab.pid is None:
+        _power_off(lab, places)
         return False
     os.kill(lab.pid, signal.SIGTERM)
     end = time.monotonic() + STOP_S
@@ -179,7 +181,20 @@ def stop(stack: SiteStack, places: Places) -> bool:
                 f"{lab.state / 'lab.log'}, or end it with: kill -9 {lab.pid}"
             )
         time.sleep(POLL_S)
+    _power_off(lab, places)
     return True
+
+
+def _power_off(lab: LabStatus, places: Places) -> None:
+    """End guests that go on without the lab's process, and their networks."""
+    if not (lab.state / "guests").is_dir():
+        return
+    command = [sys.executable, "-P", "-m", "lab", "power-off", "--state", str(lab.state)]
+    variables = {**os.environ, "PYTHONPATH": str(places.root)}
+    done = subprocess.run(command, cwd=places.root, env=variables, capture_output=True, text=True)
+    if done.returncode != 0:
+        told = done.stderr.strip().rpartition("\n")[2]
+        raise RunError(f"guests of the lab of {lab.site} cannot be switched off: {told}")
 
 
 def reset(stack: SiteStack, places: Places) -> None:

@@ -43,7 +43,7 @@ class Engine(Protocol):
     async def shutdown(self, guest: Guest, timeout_s: float, log: Log, /) -> bool:
         """Ask a guest's operating system to power off; False when it did not within the time."""
 
-    async def stop(self, guest: Guest, log: Log) -> None:
+    async def stop(self, guest: Guest, log: Log, /) -> None:
         """Cut the power."""
 
     async def reset(self, guest: Guest) -> None:
@@ -60,6 +60,11 @@ class Engine(Protocol):
 
     async def migrate(self, guest: Guest, target: str, log: Log) -> None:
         """Bring a guest, running or not, to another host; `guest.node` is still the old one."""
+
+    async def clone(
+        self, source: Guest, vmid: int, snapshot: str | None, /, *, linked: bool
+    ) -> None:
+        """Give the new guest `vmid` the content of another one's disks, now or at a snapshot."""
 
     async def destroy(self, guest: Guest) -> None:
         """Remove what is kept of a stopped guest."""
@@ -82,6 +87,9 @@ class Engine(Protocol):
 
     def figures(self, vmid: int, config: dict[str, Any]) -> Figures:
         """What a running guest used when the engine last looked, some seconds ago at most."""
+
+    async def close(self) -> None:
+        """The lab ends; what runs goes on."""
 
     async def reconcile(self, guests: Iterable[Guest]) -> frozenset[int]:
         """The numbers of those guests, marked as running, that really run after a restart."""

@@ -52,6 +52,11 @@ class NoEngine:
     async def migrate(self, guest: Guest, target: str, log: Log) -> None:
         """The row is all there is."""
 
+    async def clone(
+        self, source: Guest, vmid: int, snapshot: str | None, /, *, linked: bool
+    ) -> None:
+        """The row is all there is."""
+
     async def destroy(self, guest: Guest) -> None:
         """The row is all there is."""
 
@@ -71,6 +76,9 @@ class NoEngine:
     def figures(self, vmid: int, config: dict[str, Any]) -> Figures:
         """No use of anything; the network devices are there."""
         return Figures(nics={f"tap{vmid}i{key[3:]}": (0, 0) for key in config if is_net(key)})
+
+    async def close(self) -> None:
+        """Nothing runs."""
 
     async def reconcile(self, guests: Iterable[Guest]) -> frozenset[int]:
         """A status is as good after a restart as before."""

@@ -7,6 +7,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from lab.call import Call
+from lab.engines import engine_of
 from lab.errors import ApiError, TaskError, bad_parameter, failure
 from lab.formats import parse_property_string, print_property_string
 from lab.guests import drives, nets
@@ -165,6 +166,9 @@ class _Clone:
         except asyncio.CancelledError:
             self._undo()
             raise
+        await engine_of(lab).clone(
+            self._source, guest.vmid, self._call.params.get("snapname"), linked=not self._full
+        )
         if self._source.pending:
             waiting = ",".join(self._source.pending)
             self._log.warn(f"found pending changes for '{waiting}', discarding for clone")

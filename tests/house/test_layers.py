@@ -1,4 +1,4 @@
-"""Rooms import one way: event <- plan <- components <- __main__; lab, toolchain stand alone."""
+"""Rooms import one way: event <- plan <- components <- __main__; the other programs stand alone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("event", "plan", "components", "operate", "tutoracle", "lab", "toolchain", "bench")
+ROOMS = (
+    "event",
+    "plan",
+    "components",
+    "operate",
+    "tutoracle",
+    "lab",
+    "toolchain",
+    "image",
+    "bench",
+)
 ALLOWED = {
     "event": {"event"},
     "plan": {"event", "plan"},
@@ -18,6 +28,7 @@ ALLOWED = {
     "tutoracle": {"event", "plan", "tutoracle"},
     "lab": {"lab"},
     "toolchain": {"toolchain"},
+    "image": {"image"},
 }
 PULUMI_ROOMS = {"components"}
 

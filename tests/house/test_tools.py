@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-TYPED = ("event", "plan", "components", "operate", "lab", "toolchain", "bench", "tests")
+TYPED = ("event", "plan", "components", "operate", "lab", "toolchain", "image", "bench", "tests")
 
 
 def run(*command: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 VAGUE = {"utils", "util", "common", "helpers", "helper", "lib", "misc"}
-ROOMS = ("event", "plan", "components", "operate", "lab", "toolchain", "tests", "bench")
+ROOMS = ("event", "plan", "components", "operate", "lab", "toolchain", "image", "tests", "bench")
 
 
 def python_files() -> list[Path]:

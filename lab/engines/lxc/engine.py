@@ -1,0 +1,336 @@
+"""The engine that runs guests as LXC containers on the image that a real site would boot."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lab.engines.base import Figures, Log
+from lab.engines.lxc import groups, layer, settings
+from lab.engines.lxc.agent import Agent
+from lab.engines.lxc.disks import Disks
+from lab.engines.lxc.holder import Holder
+from lab.engines.lxc.images import Images
+from lab.engines.lxc.inside import Container
+from lab.engines.lxc.machine_limits import put_back, raise_limits
+from lab.engines.lxc.programs import run, with_groups, words
+from lab.engines.lxc.usage import Usage
+from lab.engines.lxc.watch import Watch
+from lab.engines.lxc.wiring import Wiring
+from lab.errors import TaskError
+from lab.guests import drives
+from lab.network.plumb import Plumb
+from lab.storage.volumes import volumes
+
+if TYPE_CHECKING:
+    from lab.guests.record import Guest
+
+POLL_S = 0.05
+END_S = 30.0
+STARTS_AT_ONCE = 4
+
+
+class LxcEngine:
+    """Guests of one lab; `images` is the folder of built images."""
+
+    name = "lxc"
+
+    def __init__(self, state: Path, images: Path, plumb: Plumb) -> None:
+        folder = state / "guests"
+        self._holder = Holder(folder)
+        self._disks = Disks(folder)
+        self._images = Images(self._holder, images, state / "images")
+        self._limits = groups.Limits(self._holder.name)
+        self._wiring = Wiring(self._holder, plumb)
+        self._usage = Usage(self._limits)
+        self._watch = Watch(self._ended)
+        self._agents: dict[int, Agent] = {}
+        self._ending: set[int] = set()
+        self._guests: dict[int, Guest] = {}
+        self._starting = asyncio.Semaphore(STARTS_AT_ONCE)
+        self._state, self._plumb = state, plumb
+        self._layer: Path | None = None
+
+    def _container(self, vmid: int) -> Container:
+        return Container(self._holder, vmid)
+
+    async def open(self, hosts: Iterable[str]) -> None:
+        """Make the holder and the hosts' networks, or take over those that are there."""
+        raise_limits(self._state)
+        await self._holder.start()
+        self._layer = layer.write(self._holder.folder / "layer")
+        (self._holder.folder / "seccomp").write_text(layer.SECCOMP)
+        await self._plumb.ensure_hosts(hosts)
+
+    async def start(self, guest: Guest, log: Log) -> None:
+        """Boot a stopped guest."""
+        volume, file = image_of(guest)
+        async with self._starting:
+            place = await self._images.mounted(volume, file)
+            await self._clear(guest.vmid)
+            await self._wiring.connect(guest.vmid, guest.node, guest.config)
+            try:
+                await self._start(guest, place)
+            except BaseException:
+                await self._clear(guest.vmid)
+                raise
+        log(f"guest runs in the lab as a container on {Path(volume).name}")
+
+    async def _start(self, guest: Guest, place: str) -> None:
+        vmid, home = guest.vmid, self._disks.home(guest.vmid)
+        self._write(guest, place)
+        self._limits.set(vmid, settings.cores(guest.config), settings.memory_mib(guest.config))
+        lxc = ("lxc-start", "-P", str(home.parent), "-n", str(vmid), "-f", str(home / "config"))
+        command = self._holder.inside(*lxc, "-d")
+        code, _, errors = await run(*with_groups(self._limits.files(vmid), command), check=False)
+        if code:
+            said = words((home / "lxc.log").read_bytes()) if (home / "lxc.log").exists() else ""
+            raise TaskError(f"start failed: {said or words(errors) or f'status {code}'}")
+        self._follow(guest)
+
+    def _write(self, guest: Guest, place: str) -> None:
+        vmid, home = guest.vmid, self._disks.home(guest.vmid)
+        upper = self._disks.make(vmid)
+        (home / "export").mkdir(exist_ok=True)
+        (home / "lxc.log").unlink(missing_ok=True)
+        for name, content in settings.files(guest.config, vmid).items():
+            path = upper / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.is_symlink() or not path.exists() or path.read_text() != content:
+                path.unlink(missing_ok=True)
+                path.write_text(content)
+        (upper / settings.SEED / "user-data").chmod(0o600)
+        lower = [str(self._layer), *map(str, self._disks.lower(vmid)), place]
+        text = settings.lxc_config(
+            vmid, guest.config, lower=lower, upper=upper, home=home,
+            seccomp=self._holder.folder / "seccomp", version2=self._version2(),
+        )  # fmt: skip
+        (home / "config").write_text(text)
+
+    def _version2(self) -> frozenset[str]:
+        with contextlib.suppress(OSError):
+            path = self._holder.groups / "cgroup.subtree_control"
+            return frozenset(path.read_text().split())
+        return frozenset()
+
+    def _follow(self, guest: Guest) -> None:
+        """Know a guest as running: answer for its agent, see its end."""
+        vmid, container = guest.vmid, self._container(guest.vmid)
+        monitor = container.monitor
+        if monitor is None:
+            raise TaskError("start failed: the guest has ended at once; see its console.log")
+        self._guests[vmid] = guest
+        self._agents[vmid] = Agent(container, self._limits.files(vmid))
+        self._watch.follow(vmid, monitor)
+
+    async def shutdown(self, guest: Guest, timeout_s: float, _log: Log) -> bool:
+        """As the power button: the guest's system stops its services and ends."""
+        init = self._container(guest.vmid).init
+        self._ending.add(guest.vmid)
+        try:
+            if init is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(init, signal.SIGRTMIN + 3)
+            if not await self._gone(guest.vmid, timeout_s):
+                return False
+            await self._clear(guest.vmid)
+            return True
+        finally:
+            self._ending.discard(guest.vmid)
+
+    async def stop(self, guest: Guest, _log: Log, /) -> None:
+        """Kill the guest's first process; the kernel ends the others."""
+        self._ending.add(guest.vmid)
+        try:
+            await self._kill(guest.vmid)
+            await self._clear(guest.vmid)
+        finally:
+            self._ending.discard(guest.vmid)
+
+    async def _kill(self, vmid: int) -> None:
+        container = self._container(vmid)
+        with contextlib.suppress(OSError):
+            container.freeze(False)
+        for pid in (container.init, container.monitor):
+            if pid is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        if not await self._gone(vmid, END_S):
+            raise TaskError(f"processes of VM {vmid} do not end")
+
+    async def _gone(self, vmid: int, timeout_s: float) -> bool:
+        loop, container = asyncio.get_running_loop(), self._container(vmid)
+        until = loop.time() + timeout_s
+        while container.monitor is not None or container.init is not None:
+            if loop.time() > until:
+                return False
+            await asyncio.sleep(POLL_S)
+        return True
+
+    async def _clear(self, vmid: int) -> None:
+        """Remove what an ended guest leaves, its disk excepted."""
+        self._watch.drop(vmid)
+        self._guests.pop(vmid, None)
+        if (agent := self._agents.pop(vmid, None)) is not None:
+            agent.close()
+        await self._wiring.disconnect(vmid)
+        self._container(vmid).remove_groups()
+        self._limits.remove(vmid)
+        self._usage.forget(vmid)
+
+    async def _ended(self, vmid: int) -> None:
+        """A guest has ended by itself: its participant has switched it off."""
+        from lab.guests.power import mark_stopped  # it reads the engines' room
+        from lab.guests.record import find_row, from_row
+
+        guest = self._guests.get(vmid)
+        if vmid in self._ending or guest is None:
+            return
+        lab = guest.lab
+        async with lab.locks.guest(vmid):
+            row = find_row(lab, vmid)
+            if self._container(vmid).monitor is not None or row is None:
+                return
+            await self._clear(vmid)
+            if row["status"] == "running":
+                mark_stopped(from_row(lab, vmid, row))
+                lab.store.commit()
+
+    async def reset(self, guest: Guest) -> None:
+        """Cut the power and boot again."""
+        await self.stop(guest, _silent)
+        await self.start(guest, _silent)
+
+    async def pause(self, guest: Guest) -> None:
+        """Freeze the guest's processes."""
+        self._container(guest.vmid).freeze(True)
+
+    async def resume(self, guest: Guest) -> None:
+        """Let them go on."""
+        self._container(guest.vmid).freeze(False)
+
+    async def reconfigure(self, guest: Guest, changed: frozenset[str]) -> None:
+        """Plug cards, and change limits."""
+        self._guests[guest.vmid] = guest
+        if any(key.startswith("net") for key in changed):
+            await self._wiring.change(guest.vmid, guest.node, guest.config)
+        if changed & {"cores", "sockets", "memory"}:
+            cores, memory = settings.cores(guest.config), settings.memory_mib(guest.config)
+            self._limits.set(guest.vmid, cores, memory)
+
+    async def migrate(self, guest: Guest, target: str, log: Log) -> None:
+        """Plug the guest into another host; its processes go on."""
+        if guest.running:
+            await self._wiring.move(guest.vmid, target)
+            log("the lab's hosts share one machine: the guest goes on, its cards have moved")
+
+    async def clone(
+        self, source: Guest, vmid: int, snapshot: str | None, /, *, linked: bool
+    ) -> None:
+        """Give a new guest the content of another one's disks."""
+        if linked and not snapshot:
+            self._disks.link(source.vmid, vmid)
+            return
+        async with self._still(source):
+            await self._disks.copy(source.vmid, vmid, snapshot)
+
+    async def destroy(self, guest: Guest) -> None:
+        """Remove disk, snapshots and logs."""
+        await self._disks.remove(guest.vmid)
+
+    async def snapshot(self, guest: Guest, name: str, with_memory: bool) -> None:
+        """Copy what the guest has written, while its processes wait."""
+        if with_memory:
+            raise TaskError("the lab's engine lxc keeps no memory: take a snapshot without it")
+        async with self._still(guest):
+            await self._disks.snapshot(guest.vmid, name)
+
+    @contextlib.asynccontextmanager
+    async def _still(self, guest: Guest) -> Any:
+        container = self._container(guest.vmid)
+        freezes = guest.running and guest.qmp != "paused" and container.init is not None
+        if freezes:
+            container.freeze(True)
+        try:
+            yield
+        finally:
+            if freezes:
+                container.freeze(False)
+
+    async def drop_snapshot(self, guest: Guest, name: str) -> None:
+        """Forget a snapshot."""
+        await self._disks.drop(guest.vmid, name)
+
+    async def roll_back(self, guest: Guest, name: str) -> None:
+        """Bring the disk back."""
+        await self._disks.roll_back(guest.vmid, name)
+
+    async def agent(self, guest: Guest, command: str, arguments: dict[str, Any]) -> Any:
+        """What the guest agent answers; None when no system runs in the guest."""
+        agent = self._agents.get(guest.vmid)
+        return None if agent is None else await agent.ask(command, arguments)
+
+    def figures(self, vmid: int, config: dict[str, Any]) -> Figures:
+        """What a running guest uses now."""
+        return self._usage.figures(self._container(vmid), settings.cores(config), config)
+
+    async def reconcile(self, guests: Iterable[Guest]) -> frozenset[int]:
+        """Take over guests that go on; end those that the lab does not know as running."""
+        known = {guest.vmid: guest for guest in guests}
+        running = {
+            int(path.name.removeprefix("lxc.monitor."))
+            for path in self._holder.groups.glob("lxc.monitor.*")
+            if path.name.removeprefix("lxc.monitor.").isdigit() and groups.processes(path)
+        }
+        for vmid in running - known.keys():
+            await self._kill(vmid)
+        alive = frozenset(running & known.keys())
+        await self._wiring.reconcile(alive)
+        for vmid in known.keys() - alive:
+            await self._clear(vmid)
+        for vmid in alive:
+            self._follow(known[vmid])
+        return alive
+
+    async def close(self) -> None:
+        """Let go of the guests, which go on without this process."""
+        self._watch.close()
+        for agent in self._agents.values():
+            agent.close()
+
+
+async def power_off(state: Path) -> None:
+    """End all guests and networks of a lab whose server does not run; disks are kept."""
+    holder = Holder(state / "guests")
+    if not holder.folder.is_dir():
+        return
+    await holder.end()
+    await Wiring(holder, Plumb(state)).teardown()
+    put_back(state)
+
+
+def _silent(_text: str) -> None:
+    """For work that no task shows."""
+
+
+def image_of(guest: Guest) -> tuple[str, Path | None]:
+    """The image that a guest's first disk was made from: its volume, and the volume's own file."""
+    rows = volumes(guest.lab)
+    order = drives.boot_order(guest.config) or [key for key, _ in guest.drives()]
+    for key in order:
+        if drives.is_drive(key) and guest.config.get(key):
+            drive = drives.parse_drive(key, guest.config[key])
+            row = None if drives.is_cdrom(drive) else rows.get(drive["file"], guest.node)
+            if row is not None and row.get("origin"):
+                source = rows.get(row["origin"], guest.node)
+                kept = (source or {}).get("file")
+                return row["origin"], guest.lab.settings.state / kept if kept else None
+    raise TaskError(
+        "start failed: no disk of this guest was made from an image, and the lab's engine lxc "
+        "installs none"
+    )

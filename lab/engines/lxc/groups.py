@@ -1,0 +1,95 @@
+"""Control groups of guests: which processes are theirs, and what they may use.
+
+Two kinds of hosts: with all controllers on version 2, a guest's limits are lines of its LXC
+configuration. With controllers on version 1 (a hybrid host), the guest's programs are started
+inside groups of those controllers that have the limits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+PERIOD_US = 100_000
+
+
+class Limits:
+    """Groups of one lab in the controllers that are on version 1; none elsewhere."""
+
+    def __init__(self, name: str, mounts: str = "/proc/mounts") -> None:
+        self._name = name
+        self._roots = _version1(mounts)
+
+    def files(self, vmid: int) -> list[str]:
+        """What a process of a guest writes its number into."""
+        return [str(self._folder(kind, vmid) / "cgroup.procs") for kind in self._roots]
+
+    def set(self, vmid: int, cores: int, memory_mib: int) -> None:
+        """Give a guest its cores and memory; a limit that the host refuses is left out."""
+        values = {
+            "cpu": [("cpu.cfs_period_us", PERIOD_US), ("cpu.cfs_quota_us", cores * PERIOD_US)],
+            "memory": [("memory.limit_in_bytes", memory_mib << 20)],
+        }
+        for kind in self._roots:
+            folder = self._folder(kind, vmid)
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, value in values[kind]:
+                with contextlib.suppress(OSError):
+                    (folder / name).write_text(str(value))
+
+    def memory(self, vmid: int) -> int | None:
+        """Bytes that a guest uses; None where they are not counted."""
+        if "memory" not in self._roots:
+            return None
+        return _number(self._folder("memory", vmid) / "memory.usage_in_bytes")
+
+    def remove(self, vmid: int) -> None:
+        """Remove a guest's groups; its programs have ended."""
+        for kind in self._roots:
+            remove_tree(self._folder(kind, vmid))
+
+    def remove_all(self) -> None:
+        """Remove the groups of all guests."""
+        for root in self._roots.values():
+            remove_tree(root / self._name)
+
+    def _folder(self, kind: str, vmid: int) -> Path:
+        return self._roots[kind] / self._name / str(vmid)
+
+
+def _version1(mounts: str) -> dict[str, Path]:
+    found = {}
+    try:
+        lines = Path(mounts).read_text().splitlines()
+    except OSError:
+        return {}
+    for line in lines:
+        _, place, kind, options, *_ = line.split()
+        if kind == "cgroup":
+            for wanted in {"cpu", "memory"} & set(options.split(",")):
+                if os.access(place, os.W_OK):
+                    found[wanted] = Path(place)
+    return found
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove groups from the leaves up; one that is in use stays."""
+    for place, _, _ in os.walk(folder, topdown=False):
+        with contextlib.suppress(OSError):
+            os.rmdir(place)
+
+
+def processes(folder: Path) -> list[int]:
+    """Numbers of the processes in a group, as this process sees them."""
+    try:
+        return [int(line) for line in (folder / "cgroup.procs").read_text().split()]
+    except OSError:
+        return []
+
+
+def _number(path: Path) -> int | None:
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,103 @@
+"""Images as guests' lowest layer: the root partition of the very file, mounted in the holder."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import struct
+import uuid
+from pathlib import Path
+
+from lab.engines.lxc.holder import Holder
+from lab.engines.lxc.programs import run
+from lab.errors import TaskError
+
+SECTOR = 512
+# Partitions that hold a Linux system, by the GUIDs of their kinds.
+_ROOTS = (
+    uuid.UUID("4f68bce3-e8cd-4db1-96e7-fbcaf984b709"),  # root, x86-64
+    uuid.UUID("0fc63daf-8483-4772-8e79-3d69d8477de4"),  # any Linux file system
+)
+FLAVOURS = ("exercises", "plain")
+"""Of an image that is built in several flavours, the first one that is there is used."""
+
+
+def default_folder() -> Path:
+    """Where `practicum image build` puts images."""
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser().absolute() / "practicum" / "images"
+
+
+def find(folder: Path, volume: str) -> Path:
+    """The file behind a volume such as `shared:import/debian-12.qcow2`; `TaskError` without one."""
+    stem = volume.rpartition("/")[2].rsplit(".", 1)[0]
+    names = [f"{stem}.qcow2", *(f"{stem}-{flavour}.qcow2" for flavour in FLAVOURS)]
+    for name in names:
+        if (folder / name).is_file():
+            return folder / name
+    raise TaskError(
+        f"there is no image for '{volume}' in {folder}; type: ./practicum image build {stem}"
+    )
+
+
+def root_offset(raw: Path) -> int:
+    """Where the root partition of a disk begins, in bytes; 0 for a disk without partitions."""
+    with raw.open("rb") as disk:
+        disk.seek(SECTOR)
+        header = disk.read(SECTOR)
+        if header[:8] != b"EFI PART":
+            return 0
+        table, count, size = struct.unpack_from("<QII", header, 72)
+        disk.seek(table * SECTOR)
+        entries = disk.read(count * size)
+    found: dict[uuid.UUID, int] = {}
+    for place in range(0, len(entries), size):
+        kind = uuid.UUID(bytes_le=entries[place : place + 16])
+        found.setdefault(kind, struct.unpack_from("<Q", entries, place + 32)[0])
+    for kind in _ROOTS:
+        if kind in found:
+            return found[kind] * SECTOR
+    raise TaskError(f"{raw.name} has no partition with a Linux system")
+
+
+class Images:
+    """Images of one lab, mounted when a guest first needs them."""
+
+    def __init__(self, holder: Holder, folder: Path, work: Path) -> None:
+        self._holder, self._folder, self._work = holder, folder, work
+        self._lock = asyncio.Lock()
+
+    async def mounted(self, volume: str, file: Path | None) -> str:
+        """Where the image behind a volume is mounted, as the holder sees it.
+
+        `file` is the volume's own file if it was uploaded or downloaded.
+        """
+        found = file or find(self._folder, volume)
+        status = found.stat()
+        text = f"{found} {status.st_size} {status.st_mtime_ns}"
+        key = hashlib.sha256(text.encode()).hexdigest()[:12]
+        place = f"/run/images/{key}"
+        async with self._lock:
+            if (await self._holder.run("mountpoint", "-q", place, check=False))[0] != 0:
+                raw = await self._raw(found, key)
+                offset = root_offset(raw)
+                await self._holder.run("mkdir", "-p", place)
+                options = f"ro,loop,noload,offset={offset}"
+                await self._holder.run("mount", "-t", "ext4", "-o", options, str(raw), place)
+        return place
+
+    async def _raw(self, file: Path, key: str) -> Path:
+        """The image without compression, made once; holes take no space."""
+        self._work.mkdir(parents=True, exist_ok=True)
+        raw = self._work / f"{key}.raw"
+        if not raw.exists():
+            fresh = raw.with_suffix(f".{os.getpid()}")
+            try:
+                await run("qemu-img", "convert", "-O", "raw", str(file), str(fresh))
+                fresh.replace(raw)
+            finally:
+                with contextlib.suppress(OSError):
+                    fresh.unlink()
+        return raw

@@ -1,0 +1,146 @@
+"""The thin layer over an image that makes it a container: what has no machine under it is off.
+
+The image's cloud-init runs all of its stages in one process, as newer versions of it do: four
+starts of Python cost more than everything it has to do.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+MASKED = (
+    "systemd-udevd.service", "systemd-udevd-control.socket", "systemd-udevd-kernel.socket",
+    "systemd-udev-trigger.service", "systemd-udev-settle.service", "systemd-resolved.service",
+    "systemd-timesyncd.service", "systemd-networkd-wait-online.service", "chrony.service",
+    "getty@.service", "serial-getty@.service", "modprobe@.service", "dev-hugepages.mount",
+    "sys-kernel-config.mount", "sys-kernel-debug.mount", "sys-kernel-tracing.mount",
+    "sys-fs-fuse-connections.mount", "proc-sys-fs-binfmt_misc.automount", "apt-daily.timer",
+    "apt-daily-upgrade.timer", "e2scrub_all.timer", "e2scrub_reap.service", "fstrim.timer",
+    "man-db.timer", "dpkg-db-backup.timer", "cloud-config.service", "cloud-final.service",
+    "cloud-init-hotplugd.socket", "systemd-random-seed.service", "systemd-remount-fs.service",
+)  # fmt: skip
+
+_FIRST = """\
+[Unit]
+Description=All stages of cloud-init in one process
+DefaultDependencies=no
+Wants=network-pre.target
+After=systemd-remount-fs.service
+Before=network-pre.target systemd-networkd.service shutdown.target
+RequiresMountsFor=/var/lib/cloud
+Conflicts=shutdown.target
+
+[Service]
+Type=notify
+NotifyAccess=all
+ExecStart=/usr/bin/python3 /usr/local/sbin/cloud-init-stages
+RemainAfterExit=yes
+TimeoutSec=0
+KillMode=process
+StandardOutput=journal
+"""
+_SECOND = """\
+[Unit]
+Description=Users and keys by cloud-init
+DefaultDependencies=no
+After=cloud-init-local.service systemd-networkd.service
+Before=network-online.target sshd.service ssh.service systemd-user-sessions.service
+Conflicts=shutdown.target
+Before=shutdown.target
+
+[Service]
+Type=oneshot
+ExecStart=/bin/sh -c 'while ! [ -e /run/cloud-init-stages.users ]; do sleep 0.1; done'
+RemainAfterExit=yes
+TimeoutSec=0
+"""
+_STAGES = """\
+# The stages of cloud-init in the order of its own units.
+import os
+import socket
+import time
+
+from cloudinit.cmd.main import main
+
+
+def stage(*arguments):
+    try:
+        main(sysv_args=["cloud-init", *arguments])
+    except SystemExit:
+        pass
+
+
+def ready():
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if address:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.sendto(b"READY=1", "\\0" + address[1:] if address[0] == "@" else address)
+
+
+def routable():
+    try:
+        with open("/run/systemd/netif/state") as state:
+            return "OPER_STATE=routable" in state.read()
+    except OSError:
+        return False
+
+
+stage("init", "--local")
+ready()
+end = time.monotonic() + 20
+while not routable() and time.monotonic() < end:
+    time.sleep(0.05)
+stage("init")
+open("/run/cloud-init-stages.users", "w").close()
+stage("modules", "--mode=config")
+stage("modules", "--mode=final")
+"""
+_CLOUD_INIT = """\
+# Written by the lab: a container has no disk to grow and no other place to look for its data.
+datasource_list: [NoCloud, None]
+cloud_init_modules:
+  - bootcmd
+  - write-files
+  - set_hostname
+  - update_hostname
+  - update_etc_hosts
+  - users-groups
+  - ssh
+"""
+FILES = {
+    "etc/systemd/system/cloud-init-local.service": _FIRST,
+    "etc/systemd/system/cloud-init.service": _SECOND,
+    "usr/local/sbin/cloud-init-stages": _STAGES,
+    "etc/cloud/cloud.cfg.d/95_lab.cfg": _CLOUD_INIT,
+    "etc/cloud/ds-identify.cfg": "policy: enabled\n",
+    "etc/fstab": "# The lab mounts what there is.\n",
+}
+SECCOMP = """\
+2
+denylist
+reject_force_umount
+[all]
+kexec_load errno 1
+init_module errno 1
+finit_module errno 1
+delete_module errno 1
+"""
+"""Unlike LXC's own list it lets `open_by_handle_at` pass, which a user-space NFS server needs."""
+
+
+def write(folder: Path) -> Path:
+    """Write the layer to a folder and return it."""
+    for name, content in FILES.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists() or path.read_text() != content:
+            path.write_text(content)
+            path.chmod(0o644)
+    units = folder / "etc/systemd/system"
+    for name in MASKED:
+        if not (units / name).is_symlink():
+            (units / name).symlink_to("/dev/null")
+    for place, _, _ in os.walk(folder):
+        os.chmod(place, 0o755)  # noqa: S103 - a guest's users read their /etc
+    return folder

@@ -1,0 +1,199 @@
+"""What LXC and cloud-init are given, images found, and files opened below a guest's root."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import uuid
+from pathlib import Path
+
+import pytest
+
+from image import gpt
+from lab.engines.lxc import availability, groups, images, layer, settings
+from lab.engines.lxc.disks import Disks
+from lab.engines.lxc.inside import open_in
+from lab.engines.lxc.watch import Watch
+from lab.errors import TaskError
+
+CONFIG = {
+    "name": "c07-head.example.org",
+    "cores": 2,
+    "memory": "1024",
+    "net0": "virtio=02:00:00:00:00:0A,bridge=vmbr0,firewall=1",
+    "net1": "virtio=02:00:00:00:00:0B,bridge=vmbr1,tag=107",
+    "net2": "virtio=02:00:00:00:00:0C,bridge=vmbr1,tag=108,link_down=1",
+    "ipconfig1": "ip=10.0.7.1/24",
+    "nameserver": "198.51.100.2 198.51.100.3",
+    "ciuser": "tutor",
+}
+
+
+def lxc_config(*controllers: str) -> list[str]:
+    text = settings.lxc_config(
+        700, CONFIG, lower=["/layer", "/image"], upper=Path("/s/700/disk/upper"),
+        home=Path("/s/700"), seccomp=Path("/s/seccomp"), version2=frozenset(controllers),
+    )  # fmt: skip
+    return text.splitlines()
+
+
+def test_cards_with_a_cable_are_plugged_in() -> None:
+    found = [(card.number, card.bridge, card.vlan, card.mac, card.firewall)
+             for card in settings.cards(CONFIG)]  # fmt: skip
+    assert found == [
+        (0, "vmbr0", None, "02:00:00:00:00:0a", True),
+        (1, "vmbr1", 107, "02:00:00:00:00:0b", False),
+    ]
+
+
+def test_a_container_has_the_image_below_the_thin_layer_and_its_own_network() -> None:
+    lines = lxc_config()
+    assert "lxc.rootfs.path = overlay:/layer:/image:/s/700/disk/upper" in lines
+    assert "lxc.namespace.share.net = /run/networks/700" in lines
+    assert "lxc.uts.name = c07-head" in lines
+    assert not [line for line in lines if "cgroup2" in line]
+
+
+def test_limits_are_lines_where_the_controllers_allow_it() -> None:
+    lines = lxc_config("cpu", "memory")
+    assert "lxc.cgroup2.memory.max = 1073741824" in lines
+    assert "lxc.cgroup2.cpu.max = 200000 100000" in lines
+
+
+def test_the_guest_reads_the_drive_that_proxmox_would_make() -> None:
+    files = settings.files(CONFIG, 700)
+    assert "user: tutor" in files[f"{settings.SEED}/user-data"]
+    assert "mac_address: '02:00:00:00:00:0b'" in files[f"{settings.SEED}/network-config"]
+    assert files["etc/resolv.conf"] == "nameserver 198.51.100.2\nnameserver 198.51.100.3\n"
+
+
+def test_an_image_is_found_by_the_name_of_its_volume(tmp_path: Path) -> None:
+    with pytest.raises(TaskError, match=r"type: \./practicum image build debian-12"):
+        images.find(tmp_path, "shared:import/debian-12.qcow2")
+    for name in ("debian-12-plain", "debian-12-exercises", "debian-12"):
+        (tmp_path / f"{name}.qcow2").touch()
+        assert images.find(tmp_path, "shared:import/debian-12.qcow2").stem == name
+
+
+def test_the_root_partition_of_a_disk_is_found(tmp_path: Path) -> None:
+    parts = [
+        gpt.Partition(kind=kind, unique=uuid.uuid4(), first=first, last=first + 9, name="x")
+        for kind, first in ((gpt.EFI_SYSTEM, 2048), (gpt.LINUX_ROOT, 4096))
+    ]
+    raw = tmp_path / "disk.raw"
+    with raw.open("wb") as disk:
+        disk.truncate(8192 * gpt.SECTOR)
+        for sector, content in gpt.tables(parts, sectors=8192, disk_id=uuid.uuid4(), boot_code=b""):
+            disk.seek(sector * gpt.SECTOR)
+            disk.write(content)
+    assert images.root_offset(raw) == 4096 * gpt.SECTOR
+    raw.write_bytes(bytes(8192))
+    assert images.root_offset(raw) == 0
+
+
+def test_the_layer_is_written_once_and_mended(tmp_path: Path) -> None:
+    layer.write(tmp_path)
+    masked = tmp_path / "etc/systemd/system/systemd-udevd.service"
+    assert os.readlink(masked) == "/dev/null"
+    stages = tmp_path / "usr/local/sbin/cloud-init-stages"
+    compile(stages.read_text(), "stages", "exec")
+    stages.write_text("")
+    layer.write(tmp_path)
+    assert stages.read_text() == layer.FILES["usr/local/sbin/cloud-init-stages"]
+
+
+def test_links_lead_nowhere_outside_of_the_root(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    (root / "etc").mkdir(parents=True)
+    (root / "etc/name").write_text("inside")
+    (tmp_path / "name").write_text("outside")
+    (root / "up").symlink_to("../../../../../../../../etc/name")
+    (root / "away").symlink_to(tmp_path / "name")
+    for path in ("/etc/name", "/up", "etc/../../etc/name"):
+        with os.fdopen(open_in(str(root), path, os.O_RDONLY)) as file:
+            assert file.read() == "inside"
+    with pytest.raises(FileNotFoundError):
+        open_in(str(root), "/away", os.O_RDONLY)
+    descriptor = open_in(str(root), "/new", os.O_WRONLY | os.O_CREAT)
+    os.close(descriptor)
+    assert (root / "new").is_file()
+
+
+def test_a_linked_clone_reads_through_what_its_template_has_written(tmp_path: Path) -> None:
+    disks = Disks(tmp_path)
+    disks.link(9000, 101)
+    assert disks.lower(101) == []  # the template was never written to
+    disks.make(9000)
+    disks.link(9000, 101)
+    disks.link(101, 102)
+    assert disks.lower(102) == [disks.upper(9000)]
+    disks.make(101)
+    assert disks.lower(102) == [disks.upper(101), disks.upper(9000)]
+
+
+def test_snapshots_are_copies_that_come_back(tmp_path: Path) -> None:
+    async def story() -> None:
+        disks = Disks(tmp_path)
+        file = disks.make(101) / "file"
+        file.write_text("one")
+        await disks.snapshot(101, "clean")
+        file.write_text("two")
+        await disks.copy(101, 102, "clean")
+        await disks.copy(101, 103, None)
+        assert (disks.upper(102) / "file").read_text() == "one"
+        assert (disks.upper(103) / "file").read_text() == "two"
+        await disks.roll_back(101, "clean")
+        assert file.read_text() == "one"
+        await disks.drop(101, "clean")
+        with pytest.raises(TaskError, match="has no disk"):
+            await disks.roll_back(101, "clean")
+        await disks.remove(101)
+        assert not disks.home(101).exists()
+
+    asyncio.run(story())
+
+
+def test_controllers_of_version_1_are_found_among_mounts(tmp_path: Path) -> None:
+    mounts = tmp_path / "mounts"
+    for name in ("cpu", "memory"):
+        (tmp_path / name).mkdir()
+    mounts.write_text(
+        f"cgroup {tmp_path}/cpu cgroup rw,cpu,cpuacct 0 0\n"
+        f"cgroup {tmp_path}/memory cgroup rw,memory 0 0\n"
+        f"cgroup2 {tmp_path}/unified cgroup2 rw 0 0\n"
+    )
+    limits = groups.Limits("practicum-x", str(mounts))
+    limits.set(101, 2, 512)
+    folder = tmp_path / "memory/practicum-x/101"
+    assert (folder / "memory.limit_in_bytes").read_text() == str(512 << 20)
+    assert (tmp_path / "cpu/practicum-x/101/cpu.cfs_quota_us").read_text() == "200000"
+    assert sorted(limits.files(101))[1] == str(folder / "cgroup.procs")
+    mounts.write_text("cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n")
+    assert groups.Limits("practicum-x", str(mounts)).files(101) == []
+
+
+def test_the_end_of_a_process_that_is_no_child_is_seen() -> None:
+    async def story() -> list[int]:
+        seen: list[int] = []
+        done = asyncio.Event()
+
+        async def ended(vmid: int) -> None:
+            seen.append(vmid)
+            done.set()
+
+        watch = Watch(ended)
+        process = subprocess.Popen(["sleep", "600"])
+        watch.follow(101, process.pid)
+        process.kill()
+        await asyncio.wait_for(done.wait(), 60)
+        process.wait()
+        watch.close()
+        return seen
+
+    assert asyncio.run(story()) == [101]
+
+
+def test_without_root_it_is_said_what_to_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert "write `engine: none`" in str(availability.unavailable())
