@@ -55,27 +55,27 @@ def test_output_beyond_the_agents_limit_is_cut_and_said_so(ground: Ground) -> No
 
 def test_files_are_written_and_read(ground: Ground) -> None:
     text = "first line\nsecond line\n"
-    ground.agent("POST", *HEAD, "file-write", file="/root/note", content=text).ok()
-    assert ground.run(*HEAD, "cat", "/root/note") == (0, text)
-    read = ground.agent("GET", *HEAD, "file-read", file="/root/note").ok()
+    ground.agent("POST", *HEAD, "file-write", file="/srv/note", content=text).ok()
+    assert ground.run(*HEAD, "cat", "/srv/note") == (0, text)
+    read = ground.agent("GET", *HEAD, "file-read", file="/srv/note").ok()
     assert read["content"] == text
-    answer = ground.agent("GET", *HEAD, "file-read", file="/root/absent")
+    answer = ground.agent("GET", *HEAD, "file-read", file="/srv/absent")
     assert (answer.status, "No such file" in answer.reason) == (500, True)
 
 
 def test_a_link_of_a_participant_leads_nowhere_outside(ground: Ground, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("of the machine")
-    ground.run(*HEAD, "ln", "-sfn", str(tmp_path / "secret"), "/root/out")
-    assert ground.agent("GET", *HEAD, "file-read", file="/root/out").status == 500
-    answer = ground.agent("POST", *HEAD, "file-write", file="/root/out", content="x")
+    ground.run(*HEAD, "ln", "-sfn", str(tmp_path / "secret"), "/srv/out")
+    assert ground.agent("GET", *HEAD, "file-read", file="/srv/out").status == 500
+    answer = ground.agent("POST", *HEAD, "file-write", file="/srv/out", content="x")
     assert answer.status == 500
     assert (tmp_path / "secret").read_text() == "of the machine"
 
 
 def test_a_device_of_a_participant_is_not_opened(ground: Ground) -> None:
-    ground.run(*HEAD, "sh", "-c", "mknod /root/zero c 1 5; mkfifo /root/pipe")
-    assert ground.agent("GET", *HEAD, "file-read", file="/root/zero").status == 500
-    assert ground.agent("GET", *HEAD, "file-read", file="/root/pipe").ok()["bytes-read"] == 0
+    ground.run(*HEAD, "sh", "-c", "mknod /srv/zero c 1 5; mkfifo /srv/pipe")
+    assert ground.agent("GET", *HEAD, "file-read", file="/srv/zero").status == 500
+    assert ground.agent("GET", *HEAD, "file-read", file="/srv/pipe").ok()["bytes-read"] == 0
 
 
 def test_a_password_is_set_without_asking_the_guests_login(ground: Ground) -> None:
@@ -104,13 +104,13 @@ def test_the_agent_tells_addresses_and_system(ground: Ground) -> None:
 def test_a_snapshot_brings_back_what_was_deleted_and_forgets_what_was_added(
     ground: Ground,
 ) -> None:
-    ground.run(*NODE, "sh", "-c", "echo before > /root/state; echo here > /root/kept")
+    ground.run(*NODE, "sh", "-c", "echo before > /srv/state; echo here > /srv/kept")
     ground.task("POST", "nodes/pve2/qemu/102/snapshot", snapname="clean")
-    ground.run(*NODE, "sh", "-c", "echo after > /root/state; rm /root/kept; touch /root/added")
+    ground.run(*NODE, "sh", "-c", "echo after > /srv/state; rm /srv/kept; touch /srv/added")
     ground.task("POST", "nodes/pve2/qemu/102/snapshot/clean/rollback", start=1)
     ground.wait_for_agent(*NODE)
-    assert ground.wait_until(*NODE, "cat", "/root/state", "/root/kept") == "before\nhere\n"
-    assert ground.run(*NODE, "test", "-e", "/root/added")[0] == 1
+    assert ground.wait_until(*NODE, "cat", "/srv/state", "/srv/kept") == "before\nhere\n"
+    assert ground.run(*NODE, "test", "-e", "/srv/added")[0] == 1
     ground.wait_until(*HEAD, "ping", "-c", "1", "-W", "2", "10.0.0.2")
     ground.task("DELETE", "nodes/pve2/qemu/102/snapshot/clean")
 

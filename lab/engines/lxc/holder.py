@@ -71,7 +71,7 @@ class Holder:
     @property
     def groups(self) -> Path:
         """The root of the guests' control groups, as a path that this process can use."""
-        return Path(f"/proc/{self._inner}/root/sys/fs/cgroup")
+        return Path(f"/proc/{self._inner}/root") / "sys/fs/cgroup"
 
     def adopt(self) -> bool:
         """Find the holder that an earlier lab has left; False when there is none."""

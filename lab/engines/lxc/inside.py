@@ -85,7 +85,9 @@ class Container:
     def up(self) -> bool:
         """Whether the guest's system has come far enough to be asked things."""
         init = self.init
-        return init is not None and os.path.exists(f"/proc/{init}/root/run/systemd/private")
+        return init is not None and os.path.exists(
+            os.path.join(f"/proc/{init}/root", "run/systemd/private")
+        )
 
     @property
     def root(self) -> str:
