@@ -7,6 +7,7 @@ import pulumi
 from components.access import Access
 from components.cluster_network import security_group
 from components.contextualization import contextualization
+from components.host_services import host_services
 from components.instructor import Instructor
 from components.virtual_cluster import Passwords, VirtualCluster
 from plan.records import EventPlan
@@ -20,6 +21,7 @@ def build_event(
     access = Access(plan.access, opts=opts)
     group = security_group(plan.security_group, pulumi.ResourceOptions(provider=provider))
     prepare = contextualization(plan)
+    ready = [access.pool, *host_services(plan.stack, plan.host_services)]
     if plan.instructor:
         Instructor(
             plan.instructor,
@@ -27,7 +29,7 @@ def build_event(
             common_group=group,
             passwords=passwords,
             prepare=prepare,
-            depends_on=[access.pool],
+            depends_on=ready,
             opts=opts,
         )
     for cluster in plan.clusters:
@@ -37,6 +39,6 @@ def build_event(
             common_group=group,
             passwords=passwords,
             prepare=prepare,
-            depends_on=[access.pool],
+            depends_on=ready,
             opts=opts,
         )

@@ -17,6 +17,7 @@ from event.event_model import (
     NodeGroupOverride,
     Participants,
 )
+from event.services_model import HostAccess, Service, Ssh
 from event.site_model import (
     Api,
     BackupJob,
@@ -43,6 +44,7 @@ __all__ = [
     "EventNetwork",
     "ExposedNetwork",
     "Host",
+    "HostAccess",
     "Image",
     "IngressRule",
     "InstructorNode",
@@ -54,8 +56,10 @@ __all__ = [
     "NodeGroupOverride",
     "Overcommit",
     "Participants",
+    "Service",
     "Site",
     "SiteNetwork",
     "SiteUser",
+    "Ssh",
     "Storage",
 ]

@@ -45,6 +45,11 @@ def site_findings(site: Site, lab: Lab | None) -> Iterator[Finding]:
     for name, job in site.backups.items():
         path = ("site", "backups", name, "storage")
         yield from _storage(site, path, job.storage, "backup")
+    known = host_names(site)
+    for name in site.ssh.hosts if site.ssh else ():
+        if name not in known:
+            path = ("site", "ssh", "hosts", name)
+            yield Finding(path, quoted(name), "is no host of this site", known_names(name, known))
     yield from _twice(("site", "users"), [user.name for user in site.users], "name")
     volumes = lab.volumes if lab else []
     for position, volume in enumerate(volumes):

@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import Field
 
 from event.base_model import Model
+from event.services_model import Service, Ssh
 from event.text import (
     Email,
     Endpoint,
@@ -218,6 +219,10 @@ class Site(Model):
     backups: dict[Name, BackupJob] = Field(
         default={}, max_length=16, description="Regular backups, by name."
     )
+    services: dict[Name, Service] = Field(
+        default={}, max_length=16, description="Services that every private network sees, by name."
+    )
+    ssh: Ssh | None = Field(default=None, description="SSH to the hosts, for services.")
 
 
 class LabVolume(Model):

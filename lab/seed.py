@@ -64,6 +64,10 @@ def apply_seed(store: Store, seed: dict[str, Any]) -> list[str]:
     """Put what the store does not have yet; the names of what was added, `kind name` each."""
     added: list[str] = []
     store.put("option", "cluster", {"name": seed.get("cluster", "lab")})
+    if seed.get("services"):
+        store.put("option", "services", seed["services"])
+    else:
+        store.delete("option", "services")
     if store.get("user", ROOT) is None:
         store.put("user", ROOT, {"enable": 1, "expire": 0})
     for number, node in enumerate(seed["nodes"], 1):

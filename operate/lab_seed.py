@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from event.hosts import expand_hosts
 from event.model import Site, Storage
 from event.stack import SiteStack
+from plan.service_files import MAC, rules
+from plan.services import services
 
 LOOPBACK = "127.0.0.1"
+LAB_TRUNKS = "t.*"
+"""What leads from a host of the lab to the others."""
+
+LAB_BRIDGED = "meta mark & 0x80000000 == 0x80000000"
+"""How a host of the lab knows packets that a bridge passes on."""
+
 MIB_PER_GIB = 1024
 DEFAULT_SIZE_GIB = 4000
 """Capacity of a shared storage whose file gives none, in GiB."""
@@ -36,7 +45,30 @@ def seed(stack: SiteStack) -> dict[str, Any]:
             for volume in volumes
         ],
         "objects": [],
+        **_services(site),
     }
+
+
+def _services(site: Site) -> dict[str, Any]:
+    """Services for hosts whose guests really send: rules as a real host has them. All are handed
+    on by the lab itself, because its hosts have no way out that addresses could be translated for.
+    """
+    found = [replace(each, mode="proxy") for each in services(site)]
+    if not found:
+        return {}
+    written = rules(
+        "practicum_services", found, legs=[f"{site.network.bridge}v*"], uplinks=[LAB_TRUNKS],
+        bridged=[LAB_BRIDGED],
+    )  # fmt: skip
+    proxies = [
+        {
+            "address": str(each.address), "port": each.port, "protocol": each.protocol,
+            "to": str(each.to), "toPort": each.to_port,
+        }
+        for each in found
+    ]  # fmt: skip
+    settings = {"rules": written, "bridge": site.network.bridge, "mac": MAC, "services": proxies}
+    return {"services": settings}
 
 
 def _nodes(site: Site) -> list[dict[str, Any]]:

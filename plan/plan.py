@@ -29,6 +29,7 @@ from plan.ranges import check_ranges
 from plan.records import Access, EventPlan, SecurityGroup
 from plan.roster import ClusterSpec, NodeSpec, Roster, call_roster
 from plan.seating import Seating, Seats
+from plan.services import check_private, host_services, services
 from plan.shortage import stop_if_short
 from plan.site import plan_site
 from plan.survey import SiteSurvey, api, survey
@@ -62,6 +63,7 @@ def plan_event(stack: EventStack) -> EventPlan:
     roster = call_roster(event, reader, scope)
     instructor = _instructor(event.instructor, reader) if event.instructor else None
     check_ranges(event, stack.site.site, scope)
+    check_private(event.network.private, stack.site.site, scope)
     _check_rules(event, scope)
     _check_usable(looked.hosts, findings.scope(stack.site.locate))
     findings.stop_if_any()
@@ -114,6 +116,8 @@ def _event_plan(
         storages=seats.storages,
         totals=totals(len(clusters), seats.hosts, worst),
         warnings=tuple(findings.warnings),
+        services=services(site),
+        host_services=host_services(stack.name, site, looked.hosts, clusters),
         time_zone=event.contextualize.time_zone,
         boot_timeout_s=event.contextualize.boot_timeout_s,
     )

@@ -150,6 +150,31 @@ class Cluster:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """A service that every private network sees at the same address and port."""
+
+    name: str
+    address: IPv4Address
+    port: int
+    protocol: Literal["tcp", "udp"]
+    to: IPv4Address
+    to_port: int
+    mode: Literal["proxy", "masquerade"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostServices:
+    """What one host gets so that its guests see the site's services: commands as root."""
+
+    host: str
+    address: str  # where its SSH answers
+    host_key: str
+    key_file: str | None  # None for the agent's keys
+    install: str
+    remove: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
     """What lets the instructors work with the event's guests in Proxmox VE, and nothing else."""
 
@@ -220,6 +245,8 @@ class EventPlan:
     storages: tuple[StorageLoad, ...]  # shared ones that guests' disks are on
     totals: Totals
     warnings: tuple[str, ...]
+    services: tuple[Service, ...] = ()
+    host_services: tuple[HostServices, ...] = ()
     time_zone: str = "Etc/UTC"
     boot_timeout_s: int = 600  # in which a guest's agent has to answer
 

@@ -16,6 +16,7 @@ from plan.findings import Findings, Scope
 from plan.hosts import HostSpec, unfold_hosts
 from plan.images import NEVER_SHARED, ImageSpec, image_specs, is_shared
 from plan.records import Api
+from plan.services import check_services
 
 SMALLEST_SUBNET = 30  # prefix length; below it there is no room for a gateway and a node
 
@@ -42,6 +43,7 @@ def survey(stack: SiteStack, findings: Findings) -> SiteSurvey:
     images = image_specs(site, hosts)
     _check_templates(site, images, scope)
     _check_network(site, scope)
+    check_services(stack, hosts, scope)
     return SiteSurvey(hosts=hosts, images=images)
 
 

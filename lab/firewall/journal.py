@@ -1,14 +1,12 @@
 """The firewall's log: notes of packets that the kernel sends, kept as lines as Proxmox VE writes
 them: `VMID LEVEL CHAIN TIME TEXT PACKET`.
 
-One netlink socket for each host's namespace; it has to be made there, in a thread that goes there
-and back.
+One netlink socket for each host's namespace.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
 import socket
 import struct
@@ -19,6 +17,7 @@ from pathlib import Path
 
 from lab.firewall.card import GROUP
 from lab.firewall.packet_text import packet_text
+from lab.network.inside import socket_in
 
 KEPT = 50_000
 """Lines that a host's log keeps."""
@@ -26,7 +25,6 @@ KEPT = 50_000
 _NETFILTER = 12
 _LOG = 4 << 8  # NFNL_SUBSYS_ULOG
 _CONFIG = _LOG | 1
-_CLONE_NET = 0x40000000
 _FORCED_BUFFER = 33  # SO_RCVBUFFORCE
 _PAYLOAD, _PREFIX, _HEADER = 9, 10, 16
 
@@ -94,19 +92,9 @@ def _private(path: str, flags: int) -> int:
 
 def _socket_in(namespace: Path) -> socket.socket:
     """A socket in another namespace that is told of the group's notes."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    before = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-    there = os.open(namespace, os.O_RDONLY)
-    try:
-        if libc.setns(there, _CLONE_NET) != 0:
-            raise OSError(ctypes.get_errno(), f"setns {namespace}")
-        try:
-            made = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETFILTER)
-        finally:
-            libc.setns(before, _CLONE_NET)
-    finally:
-        os.close(there)
-        os.close(before)
+    made = socket_in(
+        namespace, lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETFILTER)
+    )
     made.setsockopt(socket.SOL_SOCKET, _FORCED_BUFFER, 4 << 20)
     made.bind((0, 0))
     for attribute in (

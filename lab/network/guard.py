@@ -17,6 +17,7 @@ from lab.firewall.nft import ruleset
 from lab.network import system
 from lab.network.names import Namespaces, Port
 from lab.network.plumb import Plumb
+from lab.network.services import Services
 
 if TYPE_CHECKING:
     from lab.app import Lab
@@ -33,7 +34,8 @@ class LabNetwork:
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
         self._names = Namespaces(lab.settings.state)
-        self.plumb = Plumb(lab.settings.state, self._guard)
+        self.services = Services(self._names, lab.store.get("option", "services") or {})
+        self.plumb = Plumb(lab.settings.state, self._guard, self.services.settle)
         self.journal = Journal(lab.settings.state / "firewall")
         self._loaded: dict[str, str] = {}  # host -> its rules
         self._links: dict[str, set[str]] = {}  # host -> cards that its rules are about
@@ -70,6 +72,7 @@ class LabNetwork:
 
     async def teardown(self) -> None:
         """Remove all of the lab's networks; the log stays with the lab's folder."""
+        self.services.close()
         self.journal.close()
         await self.plumb.teardown()
         self._loaded.clear()
@@ -81,6 +84,7 @@ class LabNetwork:
             self._watch.cancel()
             with suppress(asyncio.CancelledError):
                 await self._watch
+        self.services.close()
         self.journal.close()
 
 

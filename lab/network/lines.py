@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lab.network.names import Port, own_mac, switch_port, trunk_link
 
+NETWORK = "practicum-network"
 _PLAIN = "type bridge stp_state 0 forward_delay 0 mcast_snooping 0"
 HOST_SETTINGS = {
     "net/ipv6/conf/all/disable_ipv6": 1,
@@ -20,19 +21,17 @@ HOST_SETTINGS = {
 packet filter on those bridges only that ask for it. `net/bridge` is there with br_netfilter."""
 
 
-def network(host: str, link: str, switch: str | None) -> list[str]:
-    """Lines in a host's namespace that make a bridge and its trunk to the switch."""
-    lines = [
+def network(host: str, bridge: str, link: str, switch: str) -> list[str]:
+    """Lines in a host's namespace that make the bridge of a VLAN and its trunk to the switch; the
+    kernel keeps with it which bridge of the host it is a part of."""
+    trunk = trunk_link(link)
+    return [
         f"link add {link} address {own_mac(f'{host}/{link}')} {_PLAIN}",
+        f'link set {link} alias "{NETWORK} {bridge}"',
         f"link set {link} up",
+        f"link add {trunk} type veth peer name {switch_port(host, link)} netns {switch}",
+        f"link set {trunk} master {link} up",
     ]
-    if switch is not None:
-        trunk = trunk_link(link)
-        lines += [
-            f"link add {trunk} type veth peer name {switch_port(host, link)} netns {switch}",
-            f"link set {trunk} master {link} up",
-        ]
-    return lines
 
 
 def switch_bridge(link: str) -> list[str]:

@@ -22,17 +22,24 @@ GONE_S = 10.0
 Guard = Callable[[str, list[Port]], Awaitable[None]]
 """Puts the packet filter of a host in place, given all cards on it."""
 
+Settle = Callable[[str, str, str], Awaitable[None]]
+"""Gives a host's leg in a network what it shall have: the host, its bridge, the leg."""
+
 
 class Plumb:
     """The networks of one lab.
 
     `state` is the lab's folder, from which all names follow. `guard` is called before a card with
-    a firewall can send its first packet, and after cards have gone.
+    a firewall can send its first packet, and after cards have gone; `settle` before the first card
+    of a network on a host.
     """
 
-    def __init__(self, state: Path, guard: Guard | None = None) -> None:
+    def __init__(
+        self, state: Path, guard: Guard | None = None, settle: Settle | None = None
+    ) -> None:
         self.names = Namespaces(state)
         self.guard = guard
+        self.settle = settle
         self._ports: dict[tuple[int, int], Port] = {}
         self._known: set[str] = set()  # hosts that are there
         self._networks: dict[str, set[str]] = {}  # host -> its bridges
@@ -78,9 +85,12 @@ class Plumb:
             await self._delete(self.namespace(host), trunk_link(name))
             await self._delete(self.namespace(host), name)
         for link in found:
-            port = port_of(host, link["ifname"], link.get("ifalias", ""))
+            name, alias = link["ifname"], link.get("ifalias", "")
+            port = port_of(host, name, alias)
             if port is not None and link.get("master"):
                 self._ports[port.vmid, port.nic] = port
+            if name in self._networks[host] and alias.startswith(lines.NETWORK):
+                await self._settle(host, alias.split()[1], name)
 
     async def attach(
         self,
@@ -135,16 +145,21 @@ class Plumb:
         if link in self._networks[host]:
             return
         switch = self.names.switch
-        await system.ip_batch(self.namespace(host), lines.network(host, link, switch))
+        await system.ip_batch(self.namespace(host), lines.network(host, bridge, link, switch))
         new = [] if link in self._switch else lines.switch_bridge(link)
         await system.ip_batch(switch, [*new, lines.switch_leg(host, link)])
         self._switch.add(link)
         self._networks[host].add(link)
+        await self._settle(host, bridge, link)
 
     async def _guard(self, host: str) -> None:
         if self.guard is not None:
             async with self._guarding.setdefault(host, asyncio.Lock()):
                 await self.guard(host, self.ports(host))
+
+    async def _settle(self, host: str, bridge: str, link: str) -> None:
+        if self.settle is not None:
+            await self.settle(host, bridge, link)
 
     async def guard_all(self) -> None:
         """Put the packet filters of all hosts in place again."""

@@ -10,6 +10,7 @@ from google.protobuf import json_format  # type: ignore[import-untyped]
 from pulumi.runtime import mocks
 
 # The engine's own marker of a secret value inside a property (sdk/proto, "special signature").
+STACK = "pulumi:pulumi:Stack"
 SIGNATURE = "4dabf18193072939515e22adb298388d"
 
 
@@ -62,7 +63,9 @@ def _record(request: Any) -> dict[str, Any]:
 
 
 def _short(urn: str) -> str:
-    return "::".join(urn.split("::")[2:]).split("$")[-1] if urn else ""
+    """Type and name; the stack without its name, which is the first test's in a process."""
+    short = "::".join(urn.split("::")[2:]).split("$")[-1] if urn else ""
+    return STACK if short.startswith(f"{STACK}::") else short
 
 
 def _plain(value: Any) -> Any:

@@ -46,9 +46,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 class Ground:
     """A lab's plumbing and its guests, until `close`."""
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, services: dict[str, Any] | None = None) -> None:
         self.state = state
         self.store = Store(state / "lab.db")
+        if services:
+            self.store.put("option", "services", services)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
