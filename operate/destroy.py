@@ -9,6 +9,7 @@ from event.stack import EventStack, SiteStack, Stack
 from operate.beside import deployed_events
 from operate.deployed import Deployed, deployed
 from operate.drift import stop_if_strangers
+from operate.occupied import stop_if_hidden
 from operate.places import Places
 from operate.preflight import few, look
 from operate.progress import Tally, Telling
@@ -33,6 +34,7 @@ def destroy(stack: Stack, places: Places, wishes: Wishes, telling: Telling) -> N
     api = session.api()
     seen = look(api, session.site, ())
     stop_if_strangers(stack, state, seen, api)
+    stop_if_hidden(stack, state, seen, api)
     repair = plan_repair(state, seen, stack.name, api)
     _ask(session, state, wishes)
     if repair.needed:

@@ -17,8 +17,11 @@ After = Any
 
 def value_words(field: str, before: Values, after: Values) -> list[str]:
     """Words for one field that differs; empty where nothing is to be said of its values."""
-    tell = _TELL.get(field)
-    return list(tell(before.get(field), after.get(field))) if tell else []
+    was, now = before.get(field), after.get(field)
+    if tell := _TELL.get(field):
+        return list(tell(was, now))
+    plain = was != now and _is_plain(was) and _is_plain(now)
+    return [f"{field} {_said(now)} instead of {_said(was)}"] if plain else []
 
 
 def _nics(before: Before, after: After) -> Iterator[str]:
@@ -101,9 +104,17 @@ def _changes(name: str, was: Values, now: Values, fields: Mapping[str, str]) -> 
             yield f"{words} {_said(now.get(key))} instead of {_said(was.get(key))}"
 
 
+def _is_plain(value: object) -> bool:
+    """Whether a value can be said: no mapping (secrets are mappings), and none within."""
+    inner = value if isinstance(value, list) else [value]
+    return not any(isinstance(each, (Mapping, list)) for each in inner)
+
+
 def _said(value: object) -> str:
-    if value in (None, "", []):
+    if value is None or value in ("", []):
         return "nothing"
+    if isinstance(value, bool):
+        return "on" if value else "off"
     if isinstance(value, Sequence) and not isinstance(value, str):
         return ", ".join(map(str, value))
     if isinstance(value, float) and value.is_integer():

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from event.problems import Path, Problem
+from event.problems import Path, Problem, RunError
 from event.stack import SiteStack, Stack
 from operate.api import CONNECTIONS, Api, ApiError
 from operate.deployed import Deployed, Inputs
@@ -227,6 +227,21 @@ def _hidden(stack: Stack, vmids: set[int], api: Api) -> list[Problem]:
             "they are this stack's, put them back into its pool; they were not touched",
         )
     ]  # fmt: skip
+
+
+def stop_if_hidden(stack: Stack, state: Deployed, seen: Seen, api: Api) -> None:
+    """`RunError` when a guest of the state is not gone, but out of this token's sight.
+
+    Else a `destroy` would take it for gone and forget it.
+    """
+    unseen = sorted(state.vmids - seen.guests.keys() - {0})
+    hidden = taken(unseen, api) if unseen and not sees_all_guests(api) else []
+    if hidden:
+        raise RunError(
+            f"{stack.path}: this API token may not see what is on the VMIDs "
+            f"{few([str(vmid) for vmid in hidden])} of {stack.name}; nothing was changed. If they "
+            "are its guests, put them back into its pool, or use a token that sees all"
+        )
 
 
 def sees_all_guests(api: Api) -> bool:

@@ -47,7 +47,12 @@ CASES: list[tuple[str, Any, Any, list[str]]] = [
     ("poolId", "p", "q", ["in pool q instead of p"]),
     ("privileges", ["VM.Audit"], ["VM.Allocate"], ["without VM.Audit", "with VM.Allocate"]),
     ("description", "x", "", ["description nothing instead of x"]),
-    ("novelty", 1, 2, []),
+    ("vids", "100-999", "2-4094", ["vids 2-4094 instead of 100-999"]),
+    ("vlanAware", True, False, ["vlanAware off instead of on"]),
+    ("ports", ["eno1"], [], ["ports nothing instead of eno1"]),
+    ("password", {"ciphertext": "v1:x"}, {"ciphertext": "v1:y"}, []),
+    ("rules", [{"type": "in"}], [], []),
+    ("novelty", 1, 1, []),
 ]  # fmt: skip
 
 

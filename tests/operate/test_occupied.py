@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
+from event.problems import RunError
 from event.stack import EventStack, SiteStack
 from operate.api import Api
 from operate.deployed import Deployed, read_export
 from operate.kinds import FOLLOWING, KINDS, SETTINGS, described_guest
-from operate.occupied import find_occupied
+from operate.occupied import find_occupied, stop_if_hidden
 from operate.places import ROOT, Places
 from operate.preflight import Known, check_event, look
 from operate.stacks import load
@@ -210,6 +211,10 @@ def test_guests_that_the_token_may_not_see_are_found_by_their_numbers(
     assert "event.vmids: holds VMIDs of guests that this API token may not see: 100101, " in text
     built = read_export(export(plan_event(event)))  # taken out of the pool that the token sees
     assert "put them back into its pool" in told(event, api, built)
+    with pytest.raises(RunError, match=r"may not see what is on the VMIDs 100101, .*its pool"):
+        stop_if_hidden(event, built, survey(api, ()), api)
+    site_api.answers |= free  # gone, not hidden
+    stop_if_hidden(event, built, survey(api, ()), api)
 
 
 @pytest.mark.parametrize(
