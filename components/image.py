@@ -92,6 +92,7 @@ def _closed(copy: TemplateCopy, template: proxmoxve.VmLegacy, opts: pulumi.Resou
             macfilter=True,
             input_policy="DROP",
             output_policy="DROP",
+            log_level_out="info",  # what exposed guests were not allowed: `practicum traffic`
         ),
         opts=pulumi.ResourceOptions.merge(
             opts, pulumi.ResourceOptions(depends_on=[template], deleted_with=template)

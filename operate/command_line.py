@@ -305,6 +305,23 @@ def access(
 
 
 @app.command()
+def traffic(
+    stack: Annotated[str, typer.Argument(metavar="STACK", help="An event.")],
+    cluster: Annotated[Optional[str], typer.Argument(metavar="[CLUSTER]")] = None,  # noqa: UP045
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Show what clusters sent and received, and what their firewalls dropped."""
+    from operate import traffic as verb
+    from operate.places import Places
+    from operate.progress import telling
+    from operate.stacks import load_event
+
+    places = Places.of(os.environ)
+    event = load_event(stack, places)
+    verb.traffic(event, cluster, places, telling(json_events=False), as_json=as_json)
+
+
+@app.command()
 def unlock(
     stack: Stack = "laptop",
     force: Annotated[bool, typer.Option("--force", help="Even if the run seems alive.")] = False,

@@ -36,6 +36,7 @@ class LabNetwork:
         self._names = Namespaces(lab.settings.state)
         self.services = Services(self._names, lab.store.get("option", "services") or {})
         self.plumb = Plumb(lab.settings.state, self._guard, self.services.settle)
+        self.plumb.torn = self._forget
         self.journal = Journal(lab.settings.state / "firewall")
         self._loaded: dict[str, str] = {}  # host -> its rules
         self._links: dict[str, set[str]] = {}  # host -> cards that its rules are about
@@ -70,11 +71,10 @@ class LabNetwork:
             except (system.NetworkError, OSError) as error:
                 _log.error("the firewall's rules could not be loaded: %s", error)
 
-    async def teardown(self) -> None:
-        """Remove all of the lab's networks; the log stays with the lab's folder."""
+    def _forget(self) -> None:
+        """All networks have gone; the log stays with the lab's folder."""
         self.services.close()
         self.journal.close()
-        await self.plumb.teardown()
         self._loaded.clear()
         self._links.clear()
 

@@ -40,6 +40,7 @@ class Plumb:
         self.names = Namespaces(state)
         self.guard = guard
         self.settle = settle
+        self.torn: Callable[[], None] | None = None  # called when everything has gone
         self._ports: dict[tuple[int, int], Port] = {}
         self._known: set[str] = set()  # hosts that are there
         self._networks: dict[str, set[str]] = {}  # host -> its bridges
@@ -238,6 +239,8 @@ class Plumb:
             self._known.clear()
             self._networks.clear()
             self._switch.clear()
+            if self.torn is not None:
+                self.torn()
 
 
 def _kind(link: dict[str, Any]) -> str:

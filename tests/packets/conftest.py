@@ -113,8 +113,8 @@ class Ground:
     def close(self) -> None:
         for leg in self._legs:
             leg.close()
+        self.run(self.plumb.teardown())
         self.run(self.network.close())
-        self.run(self.network.teardown())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

@@ -225,3 +225,11 @@ def test_a_card_that_is_plugged_out_leaves_no_rule_behind(exposed: Exposed) -> N
     shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert "chain passing" in shown
     assert "tap100i0" not in shown
+
+
+def test_rules_are_there_again_after_everything_was_removed(ground: Ground) -> None:
+    Exposed(ground)
+    ground.run(ground.plumb.teardown())
+    exposed = Exposed(ground)
+    assert not exposed.passes(HEAD, WORLD, *tcp(exposed, HEAD, WORLD, 22))
+    assert exposed.passes(HEAD, WORLD, *tcp(exposed, HEAD, WORLD, 80))
