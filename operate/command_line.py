@@ -222,14 +222,27 @@ def run_tests(
     option: Annotated[str, typer.Option("--tier", help="The same, as an option.")] = "",
     keyword: Annotated[Optional[str], typer.Option("-k", help="As pytest's -k.")] = None,  # noqa: UP045
     sweep: Annotated[bool, typer.Option("--sweep", help="Every case, no sample: hours.")] = False,
+    endpoint: Annotated[str, typer.Option(help="acceptance: https://HOST:8006.")] = "",
+    vmids: Annotated[str, typer.Option(help="acceptance: first of 800 free VMIDs.")] = "",
+    pool: Annotated[str, typer.Option(help="acceptance: name of a pool to make.")] = "",
+    storage: Annotated[str, typer.Option(help="acceptance: storage for disks.")] = "",
+    node: Annotated[str, typer.Option(help="acceptance: host to work on.")] = "",
+    ca_file: Annotated[str, typer.Option(help="acceptance: who signs the endpoint.")] = "",
 ) -> None:
-    """Run the tests that this machine can run; tells what was skipped and why."""
+    """Run the tests that this machine can run; tells what was skipped and why.
+
+    acceptance runs against any Proxmox VE with PROXMOX_VE_USERNAME and PROXMOX_VE_PASSWORD, or
+    PROXMOX_VE_API_TOKEN, and leaves nothing behind.
+    """
     from operate.places import Places
-    from operate.tiers import TIERS, run_tiers
+    from operate.tiers import TIERS, run_tiers, site_variables
 
     tier = option or tier
     if tier not in (*TIERS, "all"):
         raise typer.BadParameter(f"{tier} is none of {', '.join(TIERS)}, all")
+    os.environ |= site_variables(
+        endpoint=endpoint, vmids=vmids, pool=pool, storage=storage, node=node, ca_file=ca_file
+    )
     chosen = list(TIERS) if tier == "all" else [tier]
     raise typer.Exit(run_tiers(chosen, keyword, Places.of(os.environ), sweep=sweep))
 

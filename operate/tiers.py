@@ -64,11 +64,18 @@ class Counts:
         self.reasons.update(other.reasons)
 
 
+def site_variables(**given: str) -> dict[str, str]:
+    """What tells the acceptance tier which endpoint it may work on, and within what."""
+    return {f"PRACTICUM_ACCEPTANCE_{name.upper()}": value for name, value in given.items() if value}
+
+
 def selection(tier: str, places: Places) -> list[str]:
-    """Arguments of pytest that select a tier: house tests by folder, the others by marker."""
+    """Arguments of pytest that select a tier: by its folder where it has one, else by marker."""
     house = places.root / "tests" / "house"
     if tier == "house":
         return [str(house)]
+    if tier == "acceptance":
+        return [str(places.root / "tests" / "acceptance"), "-m", _marks(tier)]
     return [str(places.root / "tests"), f"--ignore={house}", "-m", _marks(tier)]
 
 

@@ -26,11 +26,16 @@ Steps = dict[str, str]
 
 @dataclass(slots=True)
 class Story:
-    """A program beside a lab of its own; `steps` has what each stage did, by resource."""
+    """A program beside a lab of its own; `steps` has what each stage did, by resource.
+
+    With `site` the program runs against another endpoint: the variables that the provider and the
+    program find it by.
+    """
 
     folder: Path
     engine: dict[str, Any]
     program: str
+    site: dict[str, str] = field(default_factory=dict)
     lab: ServedLab = field(init=False)
     steps: dict[str, Steps] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
@@ -38,7 +43,9 @@ class Story:
     def __post_init__(self) -> None:
         """Start the lab and lay out the project."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.lab = ServedLab(self.folder, SEED)
+        if not self.site:
+            self.lab = ServedLab(self.folder, SEED)
+            self.site = self._own_site()
         (self.folder / "Pulumi.yaml").write_text(PROJECT)
         (self.folder / "__main__.py").write_text((PROGRAMS / f"{self.program}.py").read_text())
         (self.folder / "states").mkdir()
@@ -59,7 +66,20 @@ class Story:
 
     def close(self) -> None:
         """Stop the lab."""
-        self.lab.close()
+        if hasattr(self, "lab"):
+            self.lab.close()
+
+    def _own_site(self) -> dict[str, str]:
+        return {
+            "PROXMOX_VE_ENDPOINT": f"https://127.0.0.1:{self.lab.server.port}",
+            "PROXMOX_VE_API_TOKEN": (self.lab.state / "token").read_text(),
+            "PROXMOX_VE_INSECURE": "true",
+            "SCENARIO_LAB": str(self.lab.state),
+            "SCENARIO_NODE": "pve1",
+            "SCENARIO_STORAGE": "local",
+            "SCENARIO_POOL": "reserved",
+            "SCENARIO_VMID": "40000",
+        }
 
     def _stage(self, name: str, verb: str, step: str = "create") -> None:
         log = self.folder / f"{name}.jsonl"
@@ -81,11 +101,8 @@ class Story:
             "PULUMI_BACKEND_URL": f"file://{self.folder / 'states'}",
             "PULUMI_CONFIG_PASSPHRASE": "scenarios",
             "PULUMI_DEBUG_COMMANDS": "true",
-            "PROXMOX_VE_ENDPOINT": f"https://127.0.0.1:{self.lab.server.port}",
-            "PROXMOX_VE_API_TOKEN": (self.lab.state / "token").read_text(),
-            "PROXMOX_VE_INSECURE": "true",
+            **self.site,
             "SCENARIO_STEP": step,
-            "SCENARIO_LAB": str(self.lab.state),
         }
         return subprocess.run(
             [self.engine["pulumi"], *words, "--color", "never"],

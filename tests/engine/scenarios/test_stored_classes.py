@@ -58,6 +58,11 @@ def _host(name: str, path: str, **more: Any) -> Scenario:
     return Scenario(program="hosts", name=name, path=f"nodes/{path}", **more)
 
 
+def _guest(name: str, path: str = "", **more: Any) -> Scenario:
+    return Scenario(program="reserved", name=f"guest-{name}", path=path, **more)
+
+
+_QEMU = "nodes/pve1/qemu"
 REPLACED = "create-replacement"
 SCENARIOS = [
     _network("sdn-applier-first", change=""),
@@ -138,6 +143,26 @@ SCENARIOS = [
     _firewall("firewall-ipset", "cluster/firewall/ipset/mirrors/192.0.2.0/24", change=""),
     _firewall("firewall-options", "nodes/pve1/qemu/100/firewall/options", stays=True),
     _firewall("firewall-rules", "nodes/pve1/qemu/100/firewall/rules/0", updated={"comment": "new"}),
+    _guest("pool", "pools/reserved", updated={"comment": "new"}),
+    _guest("template", f"{_QEMU}/40000/config", change="", updated={"template": 1}),
+    _guest("linked-clone", f"{_QEMU}/40001/config", updated={"cores": 2, "tags": "changed;copy"}),
+    _guest("full-clone", f"{_QEMU}/40002/config", updated={"description": "new"}),
+    _guest(
+        "cloud-init",
+        f"{_QEMU}/40003/config",
+        updated={"ipconfig0": "ip=192.0.2.20/24,gw=192.0.2.1"},
+    ),
+    _guest("blank", f"{_QEMU}/40004/config", updated={"memory": "128"}),
+    _guest("security-group", "cluster/firewall/groups/practicum-co/0", updated={"dport": "2222"}),
+    _guest("firewall-options", f"{_QEMU}/40001/firewall/options", stays=True),
+    _guest("firewall-rules", f"{_QEMU}/40001/firewall/rules/0", updated={"comment": "new"}),
+    _guest(
+        "backup-job", "cluster/backup/practicum-co", updated={"schedule": "sun 02:00"}, gone=400
+    ),
+    _guest("role", "access/roles/PracticumCo", updated={"VM.Audit": 1, "VM.PowerMgmt": 1}),
+    _guest("user", "access/users/practicum-co@pve", updated={"comment": "new"}),
+    _guest("acl"),
+    _guest("token", "access/users/practicum-co@pve/token/co", updated={"comment": "new"}),
     _firewall("node-firewall", "nodes/pve2/firewall/options", updated={"enable": 1}, stays=True),
 ]
 
