@@ -67,11 +67,11 @@ async def next_id(call: Call) -> Any:
         return str(wanted)
     options = call.lab.store.get("option", "datacenter") or {}
     bounds = parse_property_string("datacenter-next-id", options.get("next-id", ""))
-    lower = bounds.get("lower", FIRST_VMID)
-    for vmid in range(lower, bounds.get("upper", max(LAST_VMID, lower))):
+    lower, upper = bounds.get("lower", FIRST_VMID), bounds.get("upper", LAST_VMID)
+    for vmid in range(lower, upper):
         if not _taken(call, vmid):
             return str(vmid)
-    raise failure("unable to get any free VMID")
+    raise failure(f"unable to get any free VMID in range [{lower}, {upper}]")
 
 
 def _taken(call: Call, vmid: int) -> bool:

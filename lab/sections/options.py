@@ -78,10 +78,9 @@ async def change_options(call: Call) -> Any:
     values = dict(call.params)
     gone = split_list(values.pop("delete", ""))
     _check_bounds(values.get("next-id", ""))
-    kept = {name: value for name, value in options(call).items() if name not in gone}
-    for name, value in values.items():
-        kept[name] = _stored(name, value)
-    call.lab.store.put("option", KEY, kept)
+    kept = options(call) | {name: _stored(name, value) for name, value in values.items()}
+    left = {name: value for name, value in kept.items() if name not in gone}
+    call.lab.store.put("option", KEY, left)
 
 
 def _check_bounds(text: str) -> None:

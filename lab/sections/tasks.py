@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from lab.call import Call
-from lab.errors import bad_parameter, forbidden
+from lab.errors import bad_parameter
+from lab.formats import split_list
 from lab.routes import handles
 from lab.store import Value
 from lab.tasks import parse_upid
@@ -57,24 +58,29 @@ def _wanted(task: Value, params: dict[str, Any]) -> bool:
     running = task["status"] is None
     return (
         (source == "all" or running == (source == "active"))
-        and params.get("userfilter", "").lower() in task["user"].lower()
+        and params.get("userfilter", "").lower() in _owner(task).lower()
         and params.get("typefilter", task["type"]) == task["type"]
         and str(params.get("vmid", task["id"])) == task["id"]
-        and not (params.get("errors") and _kind(task) in ("ok", "running"))
         and params.get("since", 0) <= task["starttime"] <= params.get("until", task["starttime"])
-        and _kind(task) in params.get("statusfilter", _kind(task))
+        and _kind(task) in _kinds(params)
     )
+
+
+def _kinds(params: dict[str, Any]) -> set[str]:
+    """The kinds of results that are asked for; what still runs is of none that is known."""
+    if params.get("errors"):
+        return {"warning", "error", "unknown"}
+    wanted = params.get("statusfilter", "ok,warning,error,unknown")
+    return {name.lower() for name in split_list(wanted)}
 
 
 def _kind(task: Value) -> str:
     status = task["status"]
-    if status is None:
-        return "running"
+    if status in (None, "unexpected status"):
+        return "unknown"
     if status == "OK":
         return "ok"
-    if status.startswith("WARNINGS: "):
-        return "warning"
-    return "unknown" if status == "unexpected status" else "error"
+    return "warning" if status.startswith("WARNINGS: ") else "error"
 
 
 def _find(call: Call, *, privilege: str) -> Value:
@@ -85,10 +91,18 @@ def _find(call: Call, *, privilege: str) -> Value:
     task = call.lab.tasks.get(upid)
     if task is None:
         raise bad_parameter("upid", "no such task")
-    path = f"/nodes/{call.params['node']}"
-    if _owner(task) != call.account and not call.lab.rights.has(call.user, path, [privilege]):
-        raise forbidden(f"{path}, {privilege}")
+    _check_caller(call, _owner(task), privilege)
     return task
+
+
+def _user_of(upid: str) -> str:
+    return upid.split(":")[7].partition("!")[0]
+
+
+def _check_caller(call: Call, owner: str, privilege: str) -> None:
+    """403 for somebody else's task without a right on the host."""
+    if owner != call.account:
+        call.lab.rights.require(call.user, f"/nodes/{call.params['node']}", [privilege])
 
 
 @handles("GET", "/nodes/{node}/tasks/{upid}/status")
@@ -107,6 +121,7 @@ async def read_log(call: Call) -> Any:
     if parse_upid(params["upid"]) is None:
         raise bad_parameter("upid", "unable to parse worker upid")
     if call.lab.tasks.get(params["upid"]) is None:
+        _check_caller(call, _user_of(params["upid"]), "Sys.Audit")
         lines = ["unable to open file - No such file or directory"]
     else:
         lines = _find(call, privilege="Sys.Audit")["log"] or ["no content"]
