@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 from lab.call import Call
 from lab.engines import engine_of
 from lab.errors import ApiError, TaskError, bad_parameter, failure
+from lab.formats import split_list
 from lab.guests import drives
 from lab.guests.clone import QEMU, check_target
 from lab.guests.disks import copy_volume
 from lab.guests.record import Guest, load
-from lab.guests.rights import check_root_only
+from lab.guests.rights import check_root_only, require
+from lab.guests.scan import check_volumes, used
 from lab.ha.requests import divert
 from lab.routes import handles
 from lab.storage import definitions, names
@@ -20,7 +22,6 @@ from lab.storage.rights import require_space
 from lab.storage.volumes import volumes
 
 if TYPE_CHECKING:
-    from lab.app import Lab
     from lab.tasks import TaskLog
 
 StorageMap = dict[str, str]
@@ -105,7 +106,10 @@ async def migrate_guest(call: Call) -> str:
             guest = load(lab, vmid, node)
             guest.check_lock()
             log(f"starting migration of VM {vmid} to node '{target}'")
-            await _migrate(guest, target, storages, log)
+            await _migrate(
+                guest, target, storages, log,
+                with_local_disks=bool(call.params.get("with-local-disks")),
+            )  # fmt: skip
             log("migration finished successfully")
 
     return await lab.tasks.start(call, node, "qmigrate", str(vmid), work)
@@ -117,6 +121,8 @@ def _check(call: Call, guest: Guest) -> StorageMap:
         raise failure("can't migrate running VM without --online")
     target = call.params["target"]
     storages = read_storage_map(call.params.get("targetstorage", ""))
+    if storages:
+        require(call, guest.vmid, None, "VM.Config.Disk")
     for storage in storages.values():
         require_space(call, storage)
         config = storage_config(call.lab, storage, target)
@@ -128,13 +134,23 @@ def _check(call: Call, guest: Guest) -> StorageMap:
     return storages
 
 
-def read_storage_map(text: str) -> StorageMap:
+def read_storage_map(text: str, name: str = "targetstorage") -> StorageMap:
     """`a:b,c` sends volumes of a to b and all others to c; `1` keeps every storage."""
     storages: StorageMap = {}
-    for part in filter(None, text.split(",")):
+    parts = split_list(text)
+    for part in (part for part in parts if part != "1"):
         source, colon, target = part.partition(":")
-        if part != "1":
-            storages[source if colon else _DEFAULT] = target if colon else source
+        if (source if colon else _DEFAULT) in storages:
+            fault = (
+                f"duplicate mapping for source '{source}'"
+                if colon
+                else "default target ID can only be provided once"
+            )
+            raise bad_parameter(name, f"failed to parse storage map: {fault}\n")
+        storages[source if colon else _DEFAULT] = target if colon else source
+    if storages and "1" in parts:
+        fault = "identity mapping cannot be combined with other mappings"
+        raise bad_parameter(name, f"failed to parse storage map: {fault}\n")
     return storages
 
 
@@ -143,7 +159,9 @@ def target_of(storages: StorageMap, storage: str) -> str:
     return storages.get(storage) or storages.get(_DEFAULT) or storage
 
 
-async def _migrate(guest: Guest, target: str, storages: StorageMap, log: TaskLog) -> None:
+async def _migrate(
+    guest: Guest, target: str, storages: StorageMap, log: TaskLog, *, with_local_disks: bool
+) -> None:
     lab = guest.lab
     if guest.running and any(
         k.startswith(("hostpci", "usb")) and not str(v).startswith("spice")
@@ -151,6 +169,7 @@ async def _migrate(guest: Guest, target: str, storages: StorageMap, log: TaskLog
     ):
         raise TaskError("migration aborted")
     try:
+        check_volumes(guest, with_local_disks=with_local_disks, log=log)
         moved = _move_volumes(guest, target, storages, log)
     except ApiError as error:
         log(f"ERROR: {error.message}")
@@ -164,38 +183,19 @@ async def _migrate(guest: Guest, target: str, storages: StorageMap, log: TaskLog
 def _move_volumes(guest: Guest, target: str, storages: StorageMap, log: TaskLog) -> dict[str, str]:
     """Bring local volumes to the target; the drives whose storage changed."""
     lab, rows, changed = guest.lab, volumes(guest.lab), dict[str, str]()
-    owned = list(guest.drives()) + [
-        (key, {"file": value}) for key, value in guest.config.items() if drives.is_unused(key)
-    ]
-    for snap in guest.snapshots.values():
-        seen = {drive["file"] for _, drive in owned}
-        owned += [(k, d) for k, d in guest.drives(snap) if d["file"] not in seen]
-        if memory := snap.get("vmstate"):
-            owned.append(("unused0", {"file": memory}))
-    for key, drive in owned:
-        row = rows.get(drive["file"], guest.node)
+    for each in used(guest):
+        row = rows.get(each.volume, guest.node)
         if row is None or row["node"] is None:
             continue
         wanted = target_of(storages, row["storage"])
-        if row["content"] == "iso":
-            _check_iso(lab, drive["file"], target)
-            continue
         log(f"found local disk '{row['volid']}' (attached)")
         if wanted == row["storage"]:
-            kind = storage_config(lab, row["storage"])["type"]
-            if base := names.parse_name(kind, row["volid"].partition(":")[2]).base:
-                raise failure(f"can't migrate '{row['volid']}' as it's a clone of '{base}'")
             rows.carry(row, target)
-        else:
-            there = Guest(lab=lab, vmid=guest.vmid, node=target)
-            new = copy_volume(there, row, wanted)
-            rows.free(row["volid"], guest.node)
-            is_unused = drives.is_unused(key)
-            text = new["volid"] if is_unused else drives.print_drive(drive | {"file": new["volid"]})
-            changed[key] = text
+            continue
+        there = Guest(lab=lab, vmid=guest.vmid, node=target)
+        new = copy_volume(there, row, wanted)
+        rows.free(row["volid"], guest.node)
+        is_unused = drives.is_unused(each.key)
+        drive = each.drive | {"file": new["volid"]}
+        changed[each.key] = new["volid"] if is_unused else drives.print_drive(drive)
     return changed
-
-
-def _check_iso(lab: Lab, volid: str, target: str) -> None:
-    if volumes(lab).get(volid, target) is None:
-        raise failure(f"can't migrate local cdrom drive '{volid}'")

@@ -79,7 +79,7 @@ async def migrate_container(call: Call) -> str:
 
 def _storages(call: Call) -> StorageMap:
     params = call.params
-    storages = read_storage_map(params.get("target-storage", ""))
+    storages = read_storage_map(params.get("target-storage", ""), "target-storage")
     if storages:
         require(call, int(params["vmid"]), None, "VM.Config.Disk")
     for storage in storages.values():

@@ -120,7 +120,7 @@ SCENARIOS = [
     _access("role", "access/roles/Operator", updated={"VM.Audit": 1, "VM.PowerMgmt": 1}),
     _access("user", "access/users/ada@pve", updated={"comment": "new", "firstname": "Ada"}),
     _access("acl", ""),
-    _access("token", "access/users/ada@pve/token/ci", updated={"comment": "new"}),
+    _access("token", "access/users/ada@pve/token/ci", updated={"comment": "new"}, gone=403),
     _storage("storage-directory", "storage/folder", updated={"nodes": "pve1,pve2"}),
     _storage("storage-nfs", "storage/nfs", updated={"nodes": "pve1,pve2"}),
     _storage("storage-cifs", "storage/cifs", updated={"nodes": "pve1,pve2"}),
@@ -150,7 +150,7 @@ SCENARIOS = [
     _guest(
         "cloud-init",
         f"{_QEMU}/40003/config",
-        updated={"ipconfig0": "ip=192.0.2.20/24,gw=192.0.2.1"},
+        updated={"ipconfig0": "gw=192.0.2.1,ip=192.0.2.20/24"},
     ),
     _guest("blank", f"{_QEMU}/40004/config", updated={"memory": "128"}),
     _guest("security-group", "cluster/firewall/groups/practicum-co/0", updated={"dport": "2222"}),
@@ -162,7 +162,7 @@ SCENARIOS = [
     _guest("role", "access/roles/PracticumCo", updated={"VM.Audit": 1, "VM.PowerMgmt": 1}),
     _guest("user", "access/users/practicum-co@pve", updated={"comment": "new"}),
     _guest("acl"),
-    _guest("token", "access/users/practicum-co@pve/token/co", updated={"comment": "new"}),
+    _guest("token", "access/users/practicum-co@pve/token/co", updated={"comment": "new"}, gone=403),
     _firewall("node-firewall", "nodes/pve2/firewall/options", updated={"enable": 1}, stays=True),
 ]
 
