@@ -17,6 +17,13 @@ from lab.engines import engine_of
 from lab.errors import bad_parameter, bad_parameters, failure
 from lab.formats import parse_property_string, split_list
 from lab.guests import drives, nets, pending
+from lab.guests.checks import (
+    check_display,
+    check_hook_script,
+    check_machine,
+    check_tags,
+    check_tpm_state,
+)
 from lab.guests.disks import Allocation, check_drives, check_storages, resolve_cdrom
 from lab.guests.machines import pinned_machine
 from lab.guests.options import given_options, is_windows, option_exists
@@ -75,6 +82,8 @@ def read_change(call: Call) -> Change:
     _check_names(change)
     check_drives(call.lab, values)
     prepare(call.lab, values)
+    if "hookscript" in values:
+        check_hook_script(call, values["hookscript"])
     require_options(call, vmid, None, [*change.delete, *values])
     check_storages(call, vmid, values)
     require_bridges(call, values)
@@ -277,6 +286,7 @@ class _Writer:
             guest.config.pop(key, None)
             return
         if key == "tags":
+            check_tags(self._change.call, str(value), "")
             guest.config.pop(key, None)
             return
         if drives.is_drive(key):
@@ -312,6 +322,7 @@ class _Writer:
         if drives.is_drive(key):
             self._set_drive(key, value)
         elif key == "tags":
+            check_tags(self._change.call, str(guest.config.get(key, "")), value)
             guest.pending[key] = stored_tags(guest.lab, value)
         elif key == "cipassword":
             guest.config[key] = stored_password(value, guest.config.get("ostype"))
@@ -320,12 +331,18 @@ class _Writer:
         else:
             if key == "ostype":
                 self._pin_machine(value)
+            elif key == "vga":
+                check_display(value)
+            elif key == "machine":
+                check_machine(value)
             guest.pending[key] = value
 
     def _set_drive(self, key: str, value: str) -> None:
         guest = self._guest
         for text in filter(None, (guest.config.get(key), value)):
             require_drive(self._change.call, guest.vmid, drives.parse_drive(key, text))
+        if key == "tpmstate0":
+            check_tpm_state(guest.config.get(key), value)
         if key in guest.pending:
             pending.detach(guest, drives.parse_drive(key, guest.pending[key]))
         allocation = Allocation(guest)
