@@ -103,8 +103,20 @@ def start(
         raise RunError(str(problem))
     state = own_folder(before.state)
     write_private(state / "seed.json", json.dumps(seed(stack), indent=1))
+    _make_programs(stack, places)
     ready = _serve(stack, state, address.port or 8006, places, _limits(stack, realistic))
     return status(stack, places), [str(item) for item in ready.get("added", [])]
+
+
+def _make_programs(stack: SiteStack, places: Places) -> None:
+    """Compile what the lab puts into guests that really run. Without Go they do without it: then
+    /home cannot be shared, which contextualization says where it is asked for."""
+    if stack.lab is not None and stack.lab.engine == "lxc":
+        command = [sys.executable, "-P", "-m", "toolchain", "program", "lab/mount-nfs"]
+        environment = {**os.environ, "PYTHONPATH": str(places.root)}
+        subprocess.run(
+            command, cwd=places.root, env=environment, stdout=subprocess.DEVNULL, check=False
+        )
 
 
 def _limits(stack: SiteStack, realistic: bool) -> list[str]:

@@ -13,6 +13,7 @@ from types import FrameType
 from . import ensure, places, status
 from .build import build
 from .problems import ToolchainError
+from .program import program
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -26,6 +27,8 @@ def _parser() -> argparse.ArgumentParser:
     get.add_argument("--json", action="store_true", help="print the result as JSON")
     tell = verbs.add_parser("status", help="say what is there; change nothing")
     tell.add_argument("--json", action="store_true", help="print the result as JSON")
+    own = verbs.add_parser("program", help="compile a small program of ours; print its path")
+    own.add_argument("folder", type=Path, help="the folder with its go.mod")
     make = verbs.add_parser("build", help="compile what is missing, whatever is on PATH")
     make.add_argument("--force", action="store_true", help="compile everything anew")
     return parser
@@ -59,6 +62,8 @@ def _run(options: argparse.Namespace) -> None:
         cache = places.current()
         build(cache, force=options.force)
         print(cache.set)
+    elif options.verb == "program":
+        print(program(options.folder.absolute(), places.current()))
     elif options.verb == "status":
         report = status.status(places.current())
         print(json.dumps(report) if options.json else status.text(report))

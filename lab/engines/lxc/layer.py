@@ -7,6 +7,7 @@ starts of Python cost more than everything it has to do.
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 MASKED = (
@@ -129,8 +130,29 @@ delete_module errno 1
 """Unlike LXC's own list it lets `open_by_handle_at` pass, which a user-space NFS server needs."""
 
 
+MOUNT_NFS = "usr/sbin/mount.nfs"
+
+
+def programs_folder() -> Path:
+    """Where `python -m toolchain program` puts what it has compiled."""
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser().absolute() / "practicum" / "programs"
+
+
 def write(folder: Path) -> Path:
-    """Write the layer to a folder and return it."""
+    """Write the layer to a folder and return it.
+
+    The lab's own mount.nfs is part of it where it has been compiled: a container cannot mount by
+    the kernel's client, even where there is one.
+    """
+    own = programs_folder() / "mount-nfs"
+    if own.is_file():
+        target = folder / MOUNT_NFS
+        target.parent.mkdir(parents=True, exist_ok=True)
+        fresh = target.with_suffix(".new")
+        shutil.copyfile(own, fresh)
+        fresh.chmod(0o755)
+        fresh.replace(target)
     for name, content in FILES.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
