@@ -19,7 +19,7 @@ Out = Annotated[Optional[Path], typer.Option("--out", "-o", metavar="PATH")]  # 
 
 def add_event_commands(app: typer.Typer) -> None:
     """Add the verbs of this module to the command line."""
-    for verb in (contextualize, sheets, topology, ssh):
+    for verb in (status, contextualize, sheets, topology, ssh):
         app.command()(verb)
     app.command("contextualize-cluster", hidden=True)(contextualize_cluster)
 
@@ -47,6 +47,22 @@ def contextualize_cluster(stack: str, cluster: str) -> None:
     from operate.contextualize import verb
 
     raise typer.Exit(verb.from_program(stack, cluster, sys.stdin, os.environ))
+
+
+def status(
+    stack: EventName,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Until all is as wanted.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, a line for each look.")] = False,
+) -> None:
+    """Tell which guests run, answer and are prepared: exit code 0 when all is as wanted."""
+    from operate import status as verb
+    from operate.places import Places
+    from operate.progress import telling
+    from operate.stacks import load_event
+
+    places = Places.of(os.environ)
+    event, told = load_event(stack, places), telling(json_events=False)
+    raise typer.Exit(verb.status(event, places, told, watch=watch, as_json=as_json))
 
 
 def sheets(stack: EventName, out: Out = None) -> None:
