@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.guests.ground import Ground, traces
+from lab.engines.lxc.groups import Limits, processes
+from lab.engines.lxc.holder import Holder
+from tests.guests.ground import DEADLINE_S, Ground, traces
 
 HEAD, NODE = ("pve1", 101), ("pve2", 102)
 
@@ -34,6 +39,22 @@ def test_guests_have_identities_of_their_own(ground: Ground) -> None:
 
 def test_a_head_reaches_its_node_on_another_host(ground: Ground) -> None:
     ground.wait_until(*HEAD, "ping", "-c", "1", "-W", "2", "10.0.0.2")
+
+
+def test_a_guest_has_the_memory_and_cores_that_it_was_given(ground: Ground) -> None:
+    limits = Limits(Holder(ground.state / "guests").name)
+    if not limits.files(101):
+        return  # controllers of version 2: lines of the guest's configuration, tested there
+    for file in limits.files(101):
+        group = Path(file).parent
+        assert processes(group), "nothing of the guest is in its group"
+        for name, value in (("memory.limit_in_bytes", 512 << 20), ("cpu.cfs_quota_us", 100_000)):
+            assert not (group / name).exists() or int((group / name).read_text()) == value
+
+
+def test_a_guest_cannot_change_the_machines_settings(ground: Ground) -> None:
+    assert ground.run(*HEAD, "sh", "-c", "echo 1 > /proc/sys/vm/drop_caches")[0] != 0
+    assert ground.run(*HEAD, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")[0] == 0
 
 
 def test_a_program_gets_input_and_its_exit_code_is_told(ground: Ground) -> None:
@@ -139,11 +160,10 @@ def test_guests_go_on_when_the_lab_is_killed_and_the_next_one_takes_them_over(
 
 def test_a_guest_that_is_switched_off_from_within_is_off(ground: Ground) -> None:
     ground.run(*NODE, "systemctl", "poweroff", "--no-block")
-    until = 600
+    until = time.monotonic() + DEADLINE_S
     while ground.status(*NODE) != "stopped":
-        until -= 1
-        assert until, "the guest does not end"
-        ground.agent("POST", *NODE, "ping")
+        assert time.monotonic() < until, "the guest does not end"
+        time.sleep(0.1)
     ground.task("POST", "nodes/pve2/qemu/102/status/start")
     ground.wait_for_agent(*NODE)
     ground.wait_until(*HEAD, "ping", "-c", "1", "-W", "2", "10.0.0.2")
@@ -176,6 +196,23 @@ def test_a_guest_and_then_a_lab_leave_the_machine_as_it_was(images: Path, tmp_pa
     finally:
         ground.close()
     assert traces(tmp_path / "state") == before
+
+
+def test_guests_end_with_their_holder_and_are_started_anew(images: Path, tmp_path: Path) -> None:
+    ground = Ground(tmp_path, images)
+    try:
+        ground.template()
+        ground.guest(201, "alone", "pve2", "10.0.0.1")
+        record = json.loads((tmp_path / "state/guests/holder.json").read_text())
+        os.kill(record["inner"], signal.SIGKILL)
+        until = time.monotonic() + DEADLINE_S
+        while ground.status("pve2", 201) != "stopped":
+            assert time.monotonic() < until, "the guest's end is not seen"
+            time.sleep(0.1)
+        ground.task("POST", "nodes/pve2/qemu/201/status/start")
+        ground.wait_for_agent("pve2", 201)
+    finally:
+        ground.close()
 
 
 def test_a_guest_whose_image_is_not_there_is_told_how_to_build_it(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import uuid
@@ -11,11 +12,13 @@ from pathlib import Path
 import pytest
 
 from image import gpt
+from lab import serve
 from lab.engines.lxc import availability, groups, images, layer, settings
 from lab.engines.lxc.disks import Disks
 from lab.engines.lxc.inside import open_in
 from lab.engines.lxc.watch import Watch
 from lab.errors import TaskError
+from tests.guests.ground import SEED
 
 CONFIG = {
     "name": "c07-head.example.org",
@@ -100,7 +103,15 @@ def test_the_layer_is_written_once_and_mended(tmp_path: Path) -> None:
     compile(stages.read_text(), "stages", "exec")
     stages.write_text("")
     layer.write(tmp_path)
-    assert stages.read_text() == layer.FILES["usr/local/sbin/cloud-init-stages"]
+    assert stages.read_text() == layer.STAGES["usr/local/sbin/cloud-init-stages"]
+
+
+def test_a_newer_cloud_init_keeps_its_own_units(tmp_path: Path) -> None:
+    layer.write(tmp_path, stages=False)
+    assert not (tmp_path / "usr/local/sbin/cloud-init-stages").exists()
+    assert not (tmp_path / "etc/systemd/system/cloud-init-local.service").exists()
+    assert not (tmp_path / "etc/systemd/system/cloud-final.service").is_symlink()
+    assert (tmp_path / "etc/systemd/system/systemd-udevd.service").is_symlink()
 
 
 def test_links_lead_nowhere_outside_of_the_root(tmp_path: Path) -> None:
@@ -192,6 +203,24 @@ def test_the_end_of_a_process_that_is_no_child_is_seen() -> None:
         return seen
 
     assert asyncio.run(story()) == [101]
+
+
+def test_a_lab_that_cannot_run_guests_says_why_and_does_not_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serve, "unavailable", lambda: "a reason")
+    seed = tmp_path / "seed.json"
+    seed.write_text(json.dumps(SEED))
+
+    async def story() -> None:
+        server = serve.Server(serve.Options(state=tmp_path / "state", seed=seed, engine="lxc"))
+        try:
+            await server.start()
+        finally:
+            await server.stop()
+
+    with pytest.raises(serve.ServeError, match="the lab's engine lxc cannot run here: a reason"):
+        asyncio.run(story())
 
 
 def test_without_root_it_is_said_what_to_write(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -127,3 +127,22 @@ def test_a_file_system_made_twice_is_the_same_and_sound(tmp_path: Path) -> None:
         check=False,
     )
     assert check.returncode == 0, check.stdout
+
+
+def test_an_empty_folder_is_told_with_what_to_type(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["list", "--folder", str(tmp_path)]) == 0
+    assert "type: ./practicum image build debian-12" in capsys.readouterr().out
+
+
+def test_a_machine_without_root_or_programs_is_told_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    assert main(["build", "debian-12", "--folder", str(tmp_path)]) == 1
+    assert "needs root" in capsys.readouterr().err
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert main(["build", "debian-12", "--folder", str(tmp_path)]) == 1
+    assert "apt install mmdebstrap" in capsys.readouterr().err

@@ -54,7 +54,6 @@ class LxcEngine:
         self._guests: dict[int, Guest] = {}
         self._starting = asyncio.Semaphore(STARTS_AT_ONCE)
         self._state, self._plumb = state, plumb
-        self._layer: Path | None = None
 
     def _container(self, vmid: int) -> Container:
         return Container(self._holder, vmid)
@@ -63,7 +62,8 @@ class LxcEngine:
         """Make the holder and the hosts' networks, or take over those that are there."""
         raise_limits(self._state)
         await self._holder.start()
-        self._layer = layer.write(self._holder.folder / "layer")
+        layer.write(self._holder.folder / "layer")
+        layer.write(self._holder.folder / "layer-new", stages=False)
         (self._holder.folder / "seccomp").write_text(layer.SECCOMP)
         await self._plumb.ensure_hosts(hosts)
 
@@ -71,6 +71,7 @@ class LxcEngine:
         """Boot a stopped guest."""
         volume, file = image_of(guest)
         async with self._starting:
+            await self._holder.start()  # somebody may have ended it, and all guests with it
             place = await self._images.mounted(volume, file)
             await self._clear(guest.vmid)
             await self._wiring.connect(guest.vmid, guest.node, guest.config)
@@ -105,7 +106,9 @@ class LxcEngine:
                 path.unlink(missing_ok=True)
                 path.write_text(content)
         (upper / settings.SEED / "user-data").chmod(0o600)
-        lower = [str(self._layer), *map(str, self._disks.lower(vmid)), place]
+        new = (self._holder.seen(place) / layer.NEW_CLOUD_INIT).exists()
+        thin = self._holder.folder / ("layer-new" if new else "layer")
+        lower = [str(thin), *map(str, self._disks.lower(vmid)), place]
         text = settings.lxc_config(
             vmid, guest.config, lower=lower, upper=upper, home=home,
             seccomp=self._holder.folder / "seccomp", version2=self._version2(),

@@ -62,6 +62,7 @@ class Holder:
         self.name = f"practicum-{digest}"
         self._record = folder / "holder.json"
         self._outer = self._inner = 0
+        self._making = asyncio.Lock()
 
     @property
     def running(self) -> bool:
@@ -71,7 +72,11 @@ class Holder:
     @property
     def groups(self) -> Path:
         """The root of the guests' control groups, as a path that this process can use."""
-        return Path(f"/proc/{self._inner}/root") / "sys/fs/cgroup"
+        return self.seen("/sys/fs/cgroup")
+
+    def seen(self, path: str) -> Path:
+        """A path of the holder's mounts, as one that this process can use."""
+        return Path(f"/proc/{self._inner}/root") / path.lstrip("/")
 
     def adopt(self) -> bool:
         """Find the holder that an earlier lab has left; False when there is none."""
@@ -86,8 +91,11 @@ class Holder:
 
     async def start(self) -> None:
         """Adopt the holder, or make one; `TaskError` when this machine does not allow it."""
-        if self.running or self.adopt():
-            return
+        async with self._making:
+            if not self.running and not self.adopt():
+                await self._make()
+
+    async def _make(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.remove_groups()
         ready, errors = self.folder / "ready", self.folder / "holder.err"

@@ -1,7 +1,8 @@
 """The thin layer over an image that makes it a container: what has no machine under it is off.
 
 The image's cloud-init runs all of its stages in one process, as newer versions of it do: four
-starts of Python cost more than everything it has to do.
+starts of Python cost more than everything it has to do. An image whose cloud-init is such a newer
+version keeps its own units.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ MASKED = (
     "sys-kernel-config.mount", "sys-kernel-debug.mount", "sys-kernel-tracing.mount",
     "sys-fs-fuse-connections.mount", "proc-sys-fs-binfmt_misc.automount", "apt-daily.timer",
     "apt-daily-upgrade.timer", "e2scrub_all.timer", "e2scrub_reap.service", "fstrim.timer",
-    "man-db.timer", "dpkg-db-backup.timer", "cloud-config.service", "cloud-final.service",
-    "cloud-init-hotplugd.socket", "systemd-random-seed.service", "systemd-remount-fs.service",
+    "man-db.timer", "dpkg-db-backup.timer", "cloud-init-hotplugd.socket",
+    "systemd-random-seed.service", "systemd-remount-fs.service",
 )  # fmt: skip
+NEW_CLOUD_INIT = "usr/lib/systemd/system/cloud-init-main.service"
+"""In images whose cloud-init needs no stages of ours."""
 
 _FIRST = """\
 [Unit]
@@ -109,10 +112,12 @@ cloud_init_modules:
   - users-groups
   - ssh
 """
-FILES = {
+STAGES = {
     "etc/systemd/system/cloud-init-local.service": _FIRST,
     "etc/systemd/system/cloud-init.service": _SECOND,
     "usr/local/sbin/cloud-init-stages": _STAGES,
+}
+FILES = {
     "etc/cloud/cloud.cfg.d/95_lab.cfg": _CLOUD_INIT,
     "etc/cloud/ds-identify.cfg": "policy: enabled\n",
     "etc/fstab": "# The lab mounts what there is.\n",
@@ -139,8 +144,8 @@ def programs_folder() -> Path:
     return Path(base).expanduser().absolute() / "practicum" / "programs"
 
 
-def write(folder: Path) -> Path:
-    """Write the layer to a folder and return it.
+def write(folder: Path, *, stages: bool = True) -> Path:
+    """Write the layer to a folder and return it; with `stages` for an older cloud-init.
 
     The lab's own mount.nfs is part of it where it has been compiled: a container cannot mount by
     the kernel's client, even where there is one.
@@ -153,14 +158,16 @@ def write(folder: Path) -> Path:
         shutil.copyfile(own, fresh)
         fresh.chmod(0o755)
         fresh.replace(target)
-    for name, content in FILES.items():
+    masked = MASKED + (("cloud-config.service", "cloud-final.service") if stages else ())
+    for name, content in (FILES | (STAGES if stages else {})).items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists() or path.read_text() != content:
             path.write_text(content)
             path.chmod(0o644)
     units = folder / "etc/systemd/system"
-    for name in MASKED:
+    units.mkdir(parents=True, exist_ok=True)
+    for name in masked:
         if not (units / name).is_symlink():
             (units / name).symlink_to("/dev/null")
     for place, _, _ in os.walk(folder):

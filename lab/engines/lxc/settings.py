@@ -92,7 +92,7 @@ def lxc_config(
         f"lxc.rootfs.path = overlay:{layers}",
         "lxc.apparmor.profile = unconfined",
         "lxc.mount.auto =",
-        "lxc.mount.auto = cgroup:rw:force proc:rw sys:mixed",
+        "lxc.mount.auto = cgroup:rw:force proc:mixed sys:mixed",
         f"lxc.seccomp.profile = {seccomp}",
         "lxc.signal.halt = SIGRTMIN+3",
         "lxc.tty.max = 1",
