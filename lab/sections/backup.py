@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import time
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -228,3 +229,32 @@ async def included_volumes(call: Call) -> Any:
     chosen = included_guests(lab, job, job.get("node"))
     seen = [vmid for vmid in chosen if lab.rights.has(call.user, f"/vms/{vmid}", ["VM.Audit"])]
     return {"children": [guest_tree(lab, vmid) for vmid in seen]}
+
+
+@handles("GET", "/cluster/backup-info/not-backed-up")
+async def not_backed_up(call: Call) -> Any:
+    """Guests that no job saves, as far as the caller may see them."""
+    lab = call.lab
+    saved = {vmid for _, job in lab.store.items(KIND) for vmid in included_guests(lab, job)}
+    found = []
+    for kind, key in (("qemu", "name"), ("lxc", "hostname")):
+        for vmid, row in lab.store.items(kind):
+            seen = lab.rights.has(call.user, f"/vms/{vmid}", ["VM.Audit"])
+            if seen and int(vmid) not in saved:
+                name = row["config"].get(key)
+                found.append({"vmid": int(vmid), "type": kind} | ({"name": name} if name else {}))
+    return found
+
+
+@handles("GET", "/cluster/jobs/schedule-analyze")
+async def analyze_schedule(call: Call) -> Any:
+    """When a schedule runs next, and the times after that."""
+    event = parse_calendar_event(call.params["schedule"])
+    start = call.params.get("starttime")
+    now = datetime.datetime.fromtimestamp(start) if start is not None else datetime.datetime.now()
+    times: list[dict[str, Any]] = []
+    while len(times) < call.params.get("iterations", 10) and (next_ := event.next_after(now)):
+        now = next_
+        stamp = int(now.timestamp())
+        times.append({"timestamp": stamp, "utc": time.asctime(time.gmtime(stamp))})
+    return times

@@ -107,3 +107,38 @@ async def read_log(call: Call) -> Any:
         }
         for number, task in enumerate(call.lab.tasks.list()[: call.params.get("max", 50)], 1)
     ]
+
+
+@handles("GET", "/cluster/config/apiversion")
+async def join_version(_call: Call) -> Any:
+    """The version of the way in which hosts join."""
+    return 1
+
+
+@handles("GET", "/cluster/config/nodes")
+async def configured_nodes(call: Call) -> Any:
+    """The hosts as the cluster's own file names them: all values are texts."""
+    return [
+        {
+            "node": node["name"],
+            "name": node["name"],
+            "nodeid": str(node["nodeid"]),
+            "quorum_votes": "1",
+            "ring0_addr": node["address"],
+        }
+        for node in call.lab.nodes()
+    ]
+
+
+@handles("GET", "/cluster/config/totem")
+async def totem(call: Call) -> Any:
+    """How the hosts talk to each other."""
+    return {
+        "cluster_name": call.lab.cluster,
+        "config_version": str(len(call.lab.nodes())),
+        "interface": {"0": {"linknumber": "0"}},
+        "ip_version": "ipv4-6",
+        "link_mode": "passive",
+        "secauth": "on",
+        "version": "2",
+    }
