@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import datetime
+import re
 import time
 import zoneinfo
 from typing import Any
 
 from lab.call import Call
 from lab.digest import check_digest, digest_of
-from lab.errors import bad_parameter
-from lab.formats import split_list
+from lab.errors import bad_parameter, failure
+from lab.formats import named_format, parse_property_string, split_list
 from lab.routes import handles
 
 _DNS = {"search": "lab.example", "dns1": "192.0.2.53"}
+_STANDALONE = "standalone"
 _TEXTS = {"description"}
 
 
@@ -92,9 +94,44 @@ async def write_config(call: Call) -> Any:
     values = {k: v for k, v in call.params.items() if k not in ("node", "digest", "delete")}
     content = _read(call, "config", {})
     check_digest(call.params.get("digest"), content)
-    gone = split_list(call.params.get("delete", ""))
-    kept = {name: value for name, value in content.items() if name not in gone}
+    kept = dict(content)
     for name, value in values.items():
         text = str(value)
         kept[name] = text + "\n" if name in _TEXTS and not text.endswith("\n") else text
+    for name in split_list(call.params.get("delete", "")):
+        kept.pop(name, None)
+    _check_domains(call, kept)
     _write(call, "config", kept)
+
+
+def _check_domains(call: Call, config: dict[str, Any]) -> None:
+    """500 for a domain of the host's certificate that comes twice or names an absent plugin."""
+    known: dict[str, str] = {}
+    listed = parse_property_string("node-acme", config.get("acme", "")).get("domains", "")
+    for domain in listed.split(";"):
+        if domain and domain.lower() in known:
+            raise failure(f"duplicate domain '{domain.lower()}' in ACME config properties")
+        known |= {domain.lower(): "acme"} if domain else {}
+    for name in (name for name in sorted(config) if name.startswith("acmedomain")):
+        found = parse_property_string("node-acme-domain", config[name])
+        domain, plugin = found["domain"].lower(), found.get("plugin", _STANDALONE)
+        if domain in known:
+            raise failure(
+                f"duplicate domain '{domain}' in ACME config properties '{name}' and "
+                f"'{known[domain]}'"
+            )
+        if plugin != _STANDALONE and call.lab.store.get("acmeplugin", plugin) is None:
+            raise failure(f"plugin '{plugin}' for domain '{domain}' not found!")
+        known[domain] = name
+
+
+@named_format("pve-acme-domain")
+def _domain(text: str) -> None:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*(\.[a-z0-9][a-z0-9_-]*)+", text, re.IGNORECASE):
+        raise ValueError(f"value '{text}' does not look like a valid domain name!")
+
+
+@named_format("pve-acme-alias")
+def _alias(text: str) -> None:
+    if not re.fullmatch(r"[a-z0-9_][a-z0-9_-]*(\.[a-z0-9_][a-z0-9_-]*)+", text, re.IGNORECASE):
+        raise ValueError(f"value '{text}' does not look like a valid alias name!")
