@@ -11,7 +11,7 @@ from lab.errors import bad_parameter, failure
 from lab.routes import handles
 from lab.storage import definitions, names
 from lab.storage.definitions import storage_config
-from lab.storage.rights import may_use, require_volume
+from lab.storage.rights import ALLOCATE_SPACE, may_use, require_volume
 from lab.storage.status import STORAGE
 from lab.storage.volumes import Row, volumes
 
@@ -125,6 +125,7 @@ async def read_volume(call: Call) -> dict[str, Any]:
 async def change_volume(call: Call) -> None:
     """Notes and protection, which only backups have."""
     volid = _volume_id(call)
+    require_volume(call, None, volid)
     rows, changes = volumes(call.lab), {}
     row = rows.get(volid, call.params["node"])
     storage, name = names.parse_volume_id(volid)
@@ -144,6 +145,12 @@ async def delete_volume(call: Call) -> str | None:
     lab, node, volid = call.lab, call.params["node"], _volume_id(call)
     storage, name = names.parse_volume_id(volid)
     parsed = names.parse_name(storage_config(lab, storage)["type"], name)
+    rights, path = lab.rights, f"/storage/{storage}"
+    if parsed.content == "backup" and parsed.vmid is not None:
+        rights.require(call.user, path, [ALLOCATE_SPACE])
+        rights.require(call.user, f"/vms/{parsed.vmid}", ["VM.Backup"])
+    else:
+        rights.require(call.user, path, ["Datastore.Allocate"])
     about = storage if parsed.vmid is None else f"{parsed.vmid}@{storage}"
 
     async def work(log: TaskLog) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.lab.direct import SEED, Api, RefusedError
+from tests.lab.served import ServedLab
 
 CONTENT = "nodes/pve1/storage/pool/content"
 
@@ -129,3 +130,23 @@ def test_volumes_are_known_again_after_a_restart(api: Api) -> None:
     assert "is still in use by linked cloned" in task["status"]
     again.put(100, scsi1="pool:1")
     assert again.config(100)["scsi1"].startswith("pool:100/vm-100-disk-1.raw")
+
+
+def test_who_may_save_a_guest_may_remove_its_backups_and_nothing_else(lab: ServedLab) -> None:
+    lab.finish(lab.call("POST", "nodes/pve1/qemu", vmid=100, scsi0="local:1").ok())
+    lab.finish(lab.call("POST", "nodes/pve1/vzdump", vmid=100, storage="local").ok())
+    content = "nodes/pve1/storage/local/content"
+    (backup,) = [row["volid"] for row in lab.get(content, content="backup")]
+    (disk,) = [row["volid"] for row in lab.get(content, content="images")]
+    lab.call("POST", "access/users", userid="u@pve").ok()
+    lab.call("POST", "access/roles", roleid="saver", privs="VM.Backup").ok()
+    lab.call("PUT", "access/acl", path="/vms/100", roles="saver", users="u@pve").ok()
+    user = lab.token_client("u@pve", "tk", privsep="0")
+    missing = user.call("DELETE", f"{content}/{backup}")
+    assert missing.reason == ("Permission check failed (/storage/local, Datastore.AllocateSpace)")
+    space = {"path": "/storage/local", "roles": "PVEDatastoreUser", "users": "u@pve"}
+    lab.call("PUT", "access/acl", **space).ok()
+    refused = user.call("DELETE", f"{content}/{disk}")
+    assert refused.reason == "Permission check failed (/storage/local, Datastore.Allocate)"
+    user.call("PUT", f"{content}/{backup}", notes="kept").ok()
+    assert lab.finish(user.call("DELETE", f"{content}/{backup}").ok())["status"] == "OK"
