@@ -188,6 +188,10 @@ class Rights:
                 raise forbidden("")
         elif kind == "perm":
             path, names, *options = rest
+            if "require_param" in options:
+                needed = options[options.index("require_param") + 1]
+                if params.get(needed) is None:
+                    raise forbidden("")
             self.require(user, _filled(path, params), names, one="any" in options)
         elif kind == "userid-param":
             self._check_userid(rest[0], user, str(params.get("userid", "")))
