@@ -19,7 +19,7 @@ Out = Annotated[Optional[Path], typer.Option("--out", "-o", metavar="PATH")]  # 
 
 def add_event_commands(app: typer.Typer) -> None:
     """Add the verbs of this module to the command line."""
-    for verb in (status, contextualize, sheets, topology, ssh):
+    for verb in (status, contextualize, reset, sheets, topology, ssh):
         app.command()(verb)
     app.command("contextualize-cluster", hidden=True)(contextualize_cluster)
 
@@ -63,6 +63,24 @@ def status(
     places = Places.of(os.environ)
     event, told = load_event(stack, places), telling(json_events=False)
     raise typer.Exit(verb.status(event, places, told, watch=watch, as_json=as_json))
+
+
+def reset(
+    stack: EventName,
+    node: Annotated[str, typer.Argument(metavar="CLUSTER[/NODE]", help="c07 or c07/n2.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    json_events: Json = False,
+) -> None:
+    """Make a cluster or a node anew, as `up` left it: ALL WORK ON IT IS LOST."""
+    from operate import reset as verb
+    from operate.places import Places
+    from operate.progress import telling
+    from operate.stacks import load_event
+    from operate.up import Wishes
+
+    places = Places.of(os.environ)
+    wishes, told = Wishes(yes=yes), telling(json_events=json_events)
+    verb.reset(load_event(stack, places), node, places, wishes, told)
 
 
 def sheets(stack: EventName, out: Out = None) -> None:

@@ -15,6 +15,7 @@ from event.problems import RunError
 from event.stack import EventStack, SiteStack, Stack
 from operate import lab_process
 from operate.beside import stop_if_clashing
+from operate.contextualize.again import prepare_again
 from operate.deployed import Deployed, deployed
 from operate.deployed_plan import plan_before
 from operate.drift import stop_if_strangers
@@ -217,7 +218,10 @@ def _build(ready: Ready, wishes: Wishes) -> Outcome:
         options.append("--refresh")
     title = f"up {session.stack.name}"
     session.engine.variables[VARIABLE] = as_text(ready.kept)
-    return engine_run(session, "up", options, title, Tally(wanted=guest_names(plan)))
+    outcome = engine_run(session, "up", options, title, Tally(wanted=guest_names(plan)))
+    if outcome.ok and isinstance(plan, EventPlan):
+        prepare_again(session, plan, outcome.tally)
+    return outcome
 
 
 def guest_names(plan: EventPlan | SitePlan) -> frozenset[str] | None:
