@@ -45,8 +45,8 @@ _SYNC = "realm-sync-options"
 
 @named_format("ldap-simple-attr")
 def _attribute(text: str) -> None:
-    if not (text.isascii() and text.replace("-", "").replace("_", "").isalnum()):
-        raise ValueError("value does not look like a valid ldap attribute name")
+    if not (text.isascii() and text.isalnum()):
+        raise ValueError(f"value '{text}' does not look like a simple ldap attribute name")
 
 
 def realms(store: Store) -> dict[str, Section]:
@@ -175,7 +175,7 @@ async def sync_realm(call: Call) -> Any:
     name = call.params["realm"]
     row = realms(call.lab.store).get(name)
     if row is None:
-        raise failure(f"domain '{name}' does not exist")
+        raise bad_parameter("realm", "Realm does not exist.")
     if row["type"] not in _DIRECTORIES:
         raise failure(f"Cannot sync realm type '{row['type']}'! Only LDAP/AD realms can be synced.")
     defaults = parse_property_string(_SYNC, row.get("sync-defaults-options", ""))
@@ -183,8 +183,11 @@ async def sync_realm(call: Call) -> Any:
         text = "Not passed as parameter and not defined in realm default sync options."
         raise bad_parameter("scope", text)
 
+    dry = bool(call.params.get("dry-run"))
+
     async def work(log: TaskLog) -> None:
-        log(f"starting sync for realm {name}")
+        log(f"{'(dry test run) ' if dry else ''}starting sync for realm {name}")
         raise TaskError(f"unable to connect to {row['server1']}: the lab has no directory")
 
-    return await call.lab.tasks.start(call, call.lab.local, "auth-realm-sync", name, work)
+    kind = "auth-realm-sync-test" if dry else "auth-realm-sync"
+    return await call.lab.tasks.start(call, call.lab.local, kind, name, work)
