@@ -31,9 +31,9 @@ def _shown(name: str, pool: Value) -> dict[str, Any]:
 
 @handles("GET", "/pools")
 async def list_pools(call: Call) -> Any:
-    """Pools the caller may audit; with `poolid` that one, with its members: whoever asks, since
-    what the real code finds out about the right has no consequence."""
+    """Pools the caller may audit; with `poolid` that one, with its members."""
     if "poolid" in call.params:
+        call.lab.rights.require(call.user, f"/pool/{call.params['poolid']}", ["Pool.Audit"])
         return [_with_members(call)]
     return [
         _shown(name, pool)

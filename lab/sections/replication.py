@@ -93,7 +93,8 @@ async def create_job(call: Call) -> Any:
         raise failure(f"Target '{target}' does not exist.")
     kind, row = found
     if call.params.get("source", row["node"]) != row["node"]:
-        raise failure("Died at /usr/share/perl5/PVE/API2/ReplicationConfig.pm line 1.")
+        text = f"Source '{call.params['source']}' does not match current node of guest '{guest}' "
+        raise failure(f"{text}({row['node']})")
     if target == row["node"]:
         raise failure("Source and target must not be identical")
     if not _volumes(store, kind, row["config"]):
