@@ -27,11 +27,12 @@ T = TypeVar("T")
 
 @pytest.fixture(autouse=True, scope="session")
 def rights() -> None:
-    """Skip with one sentence where this cannot run; where CI is set that is a failure."""
+    """Skip with one sentence where this cannot run; where CI is set that is a failure, unless
+    nobody could have installed what is missing."""
     reason = unavailable()
     if reason is None:
         return
-    if os.environ.get("CI"):
+    if os.environ.get("CI") and os.geteuid() == 0 and not os.environ.get("PRACTICUM_NO_PACKAGES"):
         pytest.fail(reason)
     pytest.skip(reason)
 

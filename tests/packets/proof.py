@@ -59,9 +59,18 @@ Make = Callable[[int], bytes]
 class Proof:
     """Frames between the cards of a fleet; `run` sends them and judges."""
 
-    def __init__(self, places: Sequence[Place], seed: int = 0, *, every: bool = False) -> None:
-        """`every` sends from each card of a cluster, else from one that the seed chooses."""
+    def __init__(
+        self,
+        places: Sequence[Place],
+        seed: int = 0,
+        *,
+        every: bool = False,
+        tags_pass: bool = True,
+    ) -> None:
+        """`every` sends from each card of a cluster, else from one that the seed chooses;
+        `tags_pass`: whether mates must hear tagged frames, as on bridges that know no tags."""
         self.places = places
+        self._tags_pass = tags_pass
         self._chance = random.Random(seed)
         self._every = every
         self._probes: dict[int, Probe] = {}
@@ -132,7 +141,9 @@ class Proof:
             for kind, make in everybody(sender):
                 self._send(sender, kind, "everybody", make, may=reach, must=reach)
             for kind, make in aimed(sender, mate, _vlan(mate), stranger=True):
-                self._send(sender, kind, "control", make, may=reach, must=frozenset({str(mate)}))
+                heard = self._tags_pass or "tag" not in kind
+                must = frozenset({str(mate)}) if heard else frozenset()
+                self._send(sender, kind, "control", make, may=reach, must=must)
             self._send(
                 sender, "spanning tree", "everybody",
                 lambda n, mac=sender.mac: f.bridge_protocol(mac, n),  # type: ignore[misc]
