@@ -11,6 +11,7 @@ from event.problems import RunError
 from operate.engine import Engine
 from operate.engine_errors import explain
 from operate.event_log import GUEST_TYPES, short_type, spoken, urn_name
+from operate.state_file import stop_if_torn
 
 Inputs = Mapping[str, Any]
 
@@ -121,7 +122,11 @@ class Deployed:
 
 
 def deployed(engine: Engine) -> Deployed | None:
-    """The state of the engine's stack; None when there is no such stack."""
+    """The state of the engine's stack; None when there is no such stack.
+
+    `RunError` for a state that cannot be read, with what to type.
+    """
+    stop_if_torn(engine.variables.get("PULUMI_BACKEND_URL", ""), engine.stack.name)
     answer = engine.ask("stack", "export", "--stack", engine.stack.name)
     if answer.code != 0:
         if "no stack named" in answer.err:
@@ -188,3 +193,7 @@ def _broken(resources: Iterable[dict[str, Any]]) -> Iterable[Broken]:
                 inputs=each.get("inputs") or {},
                 unfinished=created is not None and created == each.get("modified"),
             )
+
+
+NOTHING = read_export({})
+"""The state of a stack that was never built, or whose state was lost."""

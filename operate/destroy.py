@@ -6,8 +6,9 @@ import sys
 
 from event.problems import RunError
 from event.stack import EventStack, SiteStack, Stack
+from operate.adoption import find_ours
 from operate.beside import deployed_events
-from operate.deployed import Deployed, deployed
+from operate.deployed import NOTHING, Deployed, deployed
 from operate.drift import stop_if_strangers
 from operate.occupied import stop_if_hidden
 from operate.places import Places
@@ -17,33 +18,42 @@ from operate.recovery import carry_out, plan_repair
 from operate.run import engine_run
 from operate.session import Session
 from operate.summary import end_lines
+from operate.unfinished import find_lost
 from operate.up import Wishes, parallel, start
 from plan.plan import plan_event, plan_site
+from plan.records import EventPlan, SitePlan
 
 
 def destroy(stack: Stack, places: Places, wishes: Wishes, telling: Telling) -> None:
     """Remove everything of a stack from its site. The stack file and its secret stay."""
     session = start(stack, places, telling)
-    state = deployed(session.engine)
-    if state is None or not (state.resources or state.pending):
-        telling.summary([f"{stack.name}: nothing is deployed"], {"stack": stack.name, "done": 0})
-        return
     session.stop_if_locked()
+    state = deployed(session.engine)
+    plan = plan_event(stack) if isinstance(stack, EventStack) else plan_site(stack)
     if isinstance(stack, SiteStack):
         _stop_if_used(session, stack)
     api = session.api()
-    seen = look(api, session.site, ())
+    seen = look(api, session.site, _hosts(plan))
+    ours = find_ours(plan, state, seen, api)
+    if not ours and (state is None or not (state.resources or state.pending)):
+        telling.summary([f"{stack.name}: nothing is deployed"], {"stack": stack.name, "done": 0})
+        return
     stop_if_strangers(stack, state, seen, api)
-    stop_if_hidden(stack, state, seen, api)
-    repair = plan_repair(state, seen, stack.name, api)
-    _ask(session, state, wishes)
+    stop_if_hidden(stack, state or NOTHING, seen, api)
+    lost = find_lost(plan, state or NOTHING, seen, api)
+    repair = plan_repair(state, seen, stack.name, api, lost=lost, ours=ours)
+    _ask(
+        session, len(state.guests if state else ()) + sum(1 for each in ours if each.guest), wishes
+    )
+    if state is None:
+        session.make_stack()
+        state = _now(session)
     if repair.needed:
         # A guest that is gone or elsewhere fails a destroy, unless the state is told before.
         for line in repair.lines:
             telling.step(line)
         carry_out(session, repair, state, api)
-        state = deployed(session.engine) or state
-    plan = plan_event(stack) if isinstance(stack, EventStack) else plan_site(stack)
+        state = _now(session)
     names = frozenset(guest.logical for guest in state.guests)
     options = ["--yes", "--skip-preview", "--parallel", str(parallel(plan, wishes))]
     options += ["--continue-on-error"] + (["--refresh"] if wishes.refresh else [])
@@ -52,10 +62,22 @@ def destroy(stack: Stack, places: Places, wishes: Wishes, telling: Telling) -> N
     outcome.stop_if_failed()
 
 
-def _ask(session: Session, state: Deployed, wishes: Wishes) -> None:
+def _hosts(plan: EventPlan | SitePlan) -> list[str]:
+    """Hosts whose bridges are looked at: those of a site, which has made them."""
+    return [host.name for host in plan.hosts] if isinstance(plan, SitePlan) else []
+
+
+def _now(session: Session) -> Deployed:
+    state = deployed(session.engine)
+    if state is None:
+        raise RunError(f"{session.stack.name}: its state has gone meanwhile; type the same again")
+    return state
+
+
+def _ask(session: Session, count: int, wishes: Wishes) -> None:
     """On a real site ask before guests and their disks go."""
     what = "templates" if isinstance(session.stack, SiteStack) else "guests"
-    text = f"{session.stack.name}: {len(state.guests)} {what} and their disks are deleted"
+    text = f"{session.stack.name}: {count} {what} and their disks are deleted"
     session.telling.step(text)
     if wishes.consents(session.site):
         return

@@ -22,6 +22,7 @@ from typing import Any
 from event.problems import RunError
 from operate.engine_errors import explain
 from operate.event_log import Event, Tail
+from operate.orphans import RUN, end, orphans, this_run
 from operate.places import KEPT_LOGS, Places, own_folder
 
 POLL_S = 0.05
@@ -135,7 +136,7 @@ class Engine:
             process = subprocess.Popen(
                 command,
                 cwd=self.stack.project,
-                env={**self.variables, DEBUG_COMMANDS: "true", CHECKED: "true"},
+                env={**self.variables, DEBUG_COMMANDS: "true", CHECKED: "true", RUN: this_run()},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -149,6 +150,8 @@ class Engine:
                 raise
             finally:
                 tail.close()
+                if process.returncode and process.returncode < 0:
+                    end(orphans(self.variables, of_this_run=True))  # else they go on writing
         return Finished(
             code=process.returncode,
             interrupted=interrupts.count > 0,

@@ -43,17 +43,24 @@ def find_leftover(
         return None
     if pending.type in GUEST_TYPES:
         return _guest(pending, state, seen, stack, api)
-    path = _path(pending.type, pending.inputs)
+    return find_object(pending.name, pending.type, pending.inputs, seen, stack, api)
+
+
+def find_object(
+    name: str, kind: str, inputs: Inputs, seen: Seen, stack: str, api: Api
+) -> Leftover | None:
+    """An object other than a guest, if it is there and carries our mark."""
+    path = _path(kind, inputs)
     if not path:
         return None
-    if pending.type == "RulesLegacy":
-        guest = seen.guests.get(int(pending.inputs.get("vmId") or 0))
+    if kind == "RulesLegacy":
+        guest = seen.guests.get(int(inputs.get("vmId") or 0))
         ours = guest is not None and with_description(api, guest).is_ours(stack)
         rules = _read(api, path) if ours else None
-        return Leftover(name=pending.name, type=pending.type, path=path) if rules else None
+        return Leftover(name=name, type=kind, path=path) if rules else None
     if not _is_ours(_comment(api, path), path, stack):
         return None
-    return Leftover(name=pending.name, type=pending.type, path=path)
+    return Leftover(name=name, type=kind, path=path)
 
 
 def _guest(pending: Pending, state: Deployed, seen: Seen, stack: str, api: Api) -> Leftover | None:

@@ -32,27 +32,35 @@ class Lock:
 
 def locks(backend_url: str, stack: str) -> list[Lock]:
     """Locks of a stack in a file backend; none for others, whose errors tell by themselves."""
+    return [lock for path in _files(backend_url, stack) if (lock := _read(path)) is not None]
+
+
+def unreadable(backend_url: str, stack: str) -> list[Path]:
+    """Lock files that say nothing, after a power cut: the engine renames whole ones into place."""
+    return [path for path in _files(backend_url, stack) if path.exists() and _read(path) is None]
+
+
+def _files(backend_url: str, stack: str) -> list[Path]:
     if not backend_url.startswith("file://"):
         return []
     folder = Path(backend_url.removeprefix("file://")).expanduser()
-    found = []
-    for path in sorted(
-        (folder / ".pulumi" / "locks").glob(f"organization/{PROJECT}/{stack}/*.json")
-    ):
-        try:
-            body = json.loads(path.read_text())
-            found.append(
-                Lock(
-                    path=path,
-                    pid=int(body["pid"]),
-                    user=str(body["username"]),
-                    host=str(body["hostname"]),
-                    since=str(body["timestamp"]),
-                )
-            )
-        except (OSError, ValueError, KeyError):
-            continue  # released, or just being written
-    return found
+    found = (folder / ".pulumi" / "locks").glob(f"organization/{PROJECT}/{stack}/*.json")
+    return sorted(found)
+
+
+def _read(path: Path) -> Lock | None:
+    """A lock; None for one that was just released or cannot be read."""
+    try:
+        body = json.loads(path.read_text())
+        return Lock(
+            path=path,
+            pid=int(body["pid"]),
+            user=str(body["username"]),
+            host=str(body["hostname"]),
+            since=str(body["timestamp"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _is_engine(pid: int) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from event.stack import EventStack, Stack
+from operate.adoption import find_ours
 from operate.deployed import Deployed, deployed
 from operate.drift import strangers, strangers_text, told
 from operate.engine_errors import explain
@@ -89,17 +90,18 @@ def refresh(stack: Stack, places: Places, wishes: Wishes, telling: Telling) -> N
         return
     api = session.api()
     seen = look(api, session.site, ())
-    repair = plan_repair(state, seen, stack.name, api)
+    plan = plan_event(stack) if isinstance(stack, EventStack) else plan_site(stack)
+    ours = find_ours(plan, state, seen, api)
+    repair = plan_repair(state, seen, stack.name, api, ours=ours)
     foreign = strangers(stack, state, seen, api)
     if foreign:
         telling.warn(strangers_text(stack, foreign))
     skipped = {guest.urn for guest, _ in foreign}
-    if repair.notes:
+    if repair.notes or repair.ours:
         for line in repair.lines:
             telling.step(line)
         stale = tuple(urn for urn in repair.stale if urn not in skipped)
         carry_out(session, replace(repair, stale=stale), state, api)
-    plan = plan_event(stack) if isinstance(stack, EventStack) else plan_site(stack)
     names = frozenset(guest.logical for guest in state.guests)
     options = ["--yes", "--skip-preview", "--parallel", str(parallel(plan, wishes))]
     for urn in sorted(skipped):

@@ -13,9 +13,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+from operate.adoption import ADOPTABLE, with_ours
 from operate.api import Api
-from operate.deployed import Deployed
+from operate.deployed import NOTHING, Deployed
 from operate.drift import doubts
 from operate.event_log import GUEST_TYPES, spoken, urn_name
 from operate.leftovers import Leftover, delete, find_leftover, find_unfinished
@@ -31,6 +33,7 @@ class Repair:
     """What has to be done before a run; nothing, mostly."""
 
     leftovers: tuple[Leftover, ...] = ()
+    ours: tuple[Leftover, ...] = ()  # complete, and unknown to the state: to be taken over
     notes: int = 0  # unfinished operations that the state has noted
     stale: tuple[str, ...] = ()  # URNs of resources that the state is wrong about
     lost: bool = False  # the event's pool is gone: the state may be wrong about everything
@@ -39,7 +42,7 @@ class Repair:
     @property
     def needed(self) -> bool:
         """Whether there is anything to do."""
-        return bool(self.leftovers or self.notes or self.stale or self.lost)
+        return bool(self.leftovers or self.ours or self.notes or self.stale or self.lost)
 
 
 def begun_vmids(state: Deployed | None) -> frozenset[int]:
@@ -52,17 +55,28 @@ def begun_vmids(state: Deployed | None) -> frozenset[int]:
 
 
 def plan_repair(
-    state: Deployed | None, seen: Seen, stack: str, api: Api, *, lost: Sequence[Leftover] = ()
+    state: Deployed | None,
+    seen: Seen,
+    stack: str,
+    api: Api,
+    *,
+    lost: Sequence[Leftover] = (),
+    ours: Sequence[Leftover] = (),
 ) -> Repair:
     """Look up what is half-made and what the state is wrong about. Changes nothing.
 
-    `lost` are objects of which the state knows nothing, because their answers were lost.
+    Of `lost` and `ours` the state knows nothing: half-made objects whose answers were lost, and
+    complete ones.
     """
-    if state is None:
-        return Repair()
+    kept = [each for each in ours if each.type in ADOPTABLE]
+    others = [each for each in ours if each.type not in ADOPTABLE]
+    state = state or NOTHING
     found = [find_leftover(each, state, seen, stack, api) for each in state.pending]
     found += [find_unfinished(each, seen, stack, api) for each in state.broken]
-    leftovers = (*(each for each in found if each), *lost)
+    half_made = {each.path: each for each in (*found, *lost, *others) if each}
+    for each in kept:
+        half_made.pop(each.path, None)
+    leftovers = tuple(half_made.values())
     no_pool = bool(state.pools - seen.pools)
     wrong = _doubts(state, seen, {each.name for each in leftovers})
     touched = [each.urn for each in state.pending if each.operation != "creating"]
@@ -70,10 +84,11 @@ def plan_repair(
     stale += [each.urn for each in state.broken]
     return Repair(
         leftovers=leftovers,
+        ours=tuple(kept),
         notes=len(state.pending),
         stale=tuple(dict.fromkeys(stale)),
         lost=no_pool,
-        lines=tuple(_lines(state, leftovers, wrong, no_pool=no_pool)),
+        lines=(*_lines(state, leftovers, wrong, no_pool=no_pool), *_taken_over(kept)),
     )
 
 
@@ -102,19 +117,32 @@ def _lines(
         yield "the event's pool is gone at the site: everything of it is looked at again"
 
 
+def _taken_over(ours: Sequence[Leftover]) -> Iterator[str]:
+    guests = [each.name for each in ours if each.guest]
+    if guests:
+        yield f"at the site with our mark, and unknown to the state; taken over: {few(guests)}"
+
+
 def carry_out(session: Session, repair: Repair, state: Deployed, api: Api) -> None:
-    """Delete the leftovers, drop the notes, and read again what the state is wrong about."""
+    """Delete the leftovers, drop the notes, take over what is ours, read again what is in doubt."""
     for leftover in repair.leftovers:
         delete(leftover, api)
+    export = json.loads(json.dumps(state.raw))
     if repair.notes:
-        export = json.loads(json.dumps(state.raw))
         export["deployment"]["pending_operations"] = []
-        session.engine.told(
-            "stack", "import", "--stack", session.stack.name, stdin=json.dumps(export)
-        )
-    if repair.stale or repair.lost:
+        _put(session, export)
+    stale = list(repair.stale)
+    if repair.ours:
+        stale += with_ours(session, export, repair.ours)
+        _put(session, export)
+    if stale or repair.lost:
         options = ["--yes", "--skip-preview"]
-        for urn in () if repair.lost else repair.stale:
+        for urn in () if repair.lost else stale:
             options += ["--target", urn]
         outcome = engine_run(session, "refresh", options, "reading what others changed", Tally())
         outcome.stop_if_failed()
+
+
+def _put(session: Session, export: dict[str, Any]) -> None:
+    """Put a state in place of the one that is there; it may hold secrets, so it goes by stdin."""
+    session.engine.told("stack", "import", "--stack", session.stack.name, stdin=json.dumps(export))

@@ -15,10 +15,12 @@ from operate import lab_process
 from operate.api import Api
 from operate.engine import Engine
 from operate.engine_parts import ensure_engine
-from operate.locks import locks
+from operate.locks import locks, unreadable
+from operate.orphans import end, orphans
 from operate.places import Places, own_folder
 from operate.progress import Telling
 from operate.stacks import reference, site_of
+from operate.state_file import stop_if_torn
 from operate.variables import TOKEN, EngineParts, engine_variables
 
 SECRET = "practicum:secret"  # noqa: S105 - the name of a key
@@ -89,8 +91,18 @@ class Session:
         ).strip()
 
     def stop_if_locked(self) -> None:
-        """`RunError` when another run holds the stack; the lock of a dead run is released."""
+        """`RunError` when another run holds the stack.
+
+        What a dead run has left behind is ended: its processes first, then its lock.
+        """
+        left = orphans(self.engine.variables)
+        if left:
+            self.telling.warn(
+                f"the run before died and left {len(left)} processes ({left[0]}); they are ended"
+            )
+            end(left)
         backend = self.engine.variables.get("PULUMI_BACKEND_URL", "")
+        stop_if_torn(backend, self.stack.name)
         held = locks(backend, self.stack.name)
         alive = [lock for lock in held if not lock.is_stale]
         if alive:
@@ -98,6 +110,9 @@ class Session:
                 f"{self.stack.name}: another run is in progress ({alive[0]}); wait for it, or if "
                 f"it is dead type: ./practicum unlock {self.typed} --force"
             )
+        for path in unreadable(backend, self.stack.name):
+            self.telling.warn(f"the lock {path} cannot be read; it is removed")
+            path.unlink(missing_ok=True)
         if held:
             self.telling.warn(f"the run before ({held[0]}) died; its lock is released")
             self.unlock()

@@ -15,8 +15,13 @@ MOST_LINES = 24
 MOST_ERRORS = 8
 
 
-def change_lines(plan: EventPlan | SitePlan, comparison: Comparison | None) -> list[str]:
-    """What `up` is going to do, before it does: counts first, then what is affected."""
+def change_lines(
+    plan: EventPlan | SitePlan, comparison: Comparison | None, *, there: int = 0
+) -> list[str]:
+    """What `up` is going to do, before it does: counts first, then what is affected.
+
+    `there` is the number of objects at the site that the state knows nothing of.
+    """
     if isinstance(plan, SitePlan):
         templates = sum(len(image.templates) for image in plan.images)
         return [
@@ -29,7 +34,7 @@ def change_lines(plan: EventPlan | SitePlan, comparison: Comparison | None) -> l
         f"{totals.hosts} hosts of site {plan.site}"
     )
     if comparison is None or comparison.before.guests == 0:
-        return [f"{head}; nothing of it is there yet"]
+        return [head if there else f"{head}; nothing of it is there yet"]
     if comparison.nothing:
         return [f"{head}; nothing differs from what is deployed"]
     return [f"{head}; {_counts(comparison)}", *_shortened(comparison)]

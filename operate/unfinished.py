@@ -3,7 +3,7 @@
 Each object that the plan wants and the state lacks is looked for at the site. It is deleted, and
 made again, when it carries our mark and the planned name and was never complete: a clone without
 our tags, a machine that has not become its template, a pool, group or bridge. A complete guest is
-left alone, because its disks may hold somebody's work: then the state itself was lost.
+left alone, because its disks may hold somebody's work: it is taken over (`operate.adoption`).
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from operate.api import Api
-from operate.deployed import Deployed, Inputs, Pending
+from operate.deployed import Deployed, Inputs
 from operate.event_log import GUEST_TYPES
-from operate.leftovers import Leftover, find_leftover, place
+from operate.leftovers import Leftover, find_object, place
 from operate.survey import MARK, Seen, with_description
 from plan.records import EventPlan, SitePlan
 
@@ -27,17 +27,34 @@ def find_lost(
     """Objects of the plan that are there, ours, never complete, and not in the state."""
     if state is None:
         return ()
-    known = {place(kind, inputs) for kind, inputs in state.objects}
-    known |= {place(each.type, each.inputs) for each in state.pending}
-    found = list(_guests(plan, state, seen, api))
-    wanted = _event(plan, state, seen) if isinstance(plan, EventPlan) else _site(plan, seen)
-    for name, kind, inputs in wanted:
-        if place(kind, inputs) in known:
-            continue
-        begun = Pending(urn=name, type=kind, operation="creating", inputs=inputs)
-        leftover = find_leftover(begun, state, seen, plan.stack, api)
-        found += [leftover] if leftover else []
-    return tuple(found)
+    pending = frozenset(place(each.type, each.inputs) for each in state.pending)
+    guests = tuple(_guests(plan, state, seen, api))
+    return guests + find_objects(plan, state, seen, api, noted=pending)
+
+
+def find_objects(
+    plan: EventPlan | SitePlan,
+    state: Deployed | None,
+    seen: Seen,
+    api: Api,
+    *,
+    taken: frozenset[int] = frozenset(),
+    noted: frozenset[str] = frozenset(),
+) -> tuple[Leftover, ...]:
+    """Objects of the plan other than guests that are there, ours, and not in the state.
+
+    `taken` are VMIDs of guests that are about to come into the state, `noted` the places of what
+    is looked for elsewhere.
+    """
+    known = {place(kind, inputs) for kind, inputs in (state.objects if state else ())} | noted
+    vmids = taken | (state.vmids if state else frozenset())
+    wanted = _event(plan, vmids, seen) if isinstance(plan, EventPlan) else _site(plan, seen)
+    found = [
+        find_object(name, kind, inputs, seen, plan.stack, api)
+        for name, kind, inputs in wanted
+        if place(kind, inputs) not in known
+    ]
+    return tuple(each for each in found if each)
 
 
 def _guests(
@@ -68,7 +85,7 @@ def _names(plan: EventPlan | SitePlan) -> dict[int, str]:
     return {copy.vmid: copy.name for image in plan.images for copy in image.templates}
 
 
-def _event(plan: EventPlan, state: Deployed, seen: Seen) -> Iterator[Wanted]:
+def _event(plan: EventPlan, vmids: frozenset[int], seen: Seen) -> Iterator[Wanted]:
     access = plan.access
     if access.pool in seen.pools:
         yield access.pool, "PoolLegacy", {"poolId": access.pool}
@@ -80,7 +97,7 @@ def _event(plan: EventPlan, state: Deployed, seen: Seen) -> Iterator[Wanted]:
             yield group.name, "GroupLegacy", {"name": group.name}
     for guest in plan.guests:
         found = seen.guests.get(guest.vmid)
-        if guest.security_group and found is not None and guest.vmid in state.vmids:
+        if guest.security_group and found is not None and guest.vmid in vmids:
             inputs = {"nodeName": found.host, "vmId": guest.vmid}
             yield f"{guest.name}-rules", "RulesLegacy", inputs
 

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field, replace
 from event.problems import RunError
 from event.stack import EventStack, SiteStack, Stack
 from operate import lab_process
+from operate.adoption import find_ours
 from operate.beside import stop_if_clashing
 from operate.contextualize.again import prepare_again
-from operate.deployed import Deployed, deployed
+from operate.deployed import NOTHING, Deployed, deployed
 from operate.deployed_plan import plan_before
 from operate.drift import stop_if_strangers
 from operate.guest_firewall import OpenFirewall, close, open_firewalls
@@ -116,11 +117,11 @@ def _check_event(session: Session, stack: EventStack, plan: EventPlan) -> Ready:
     api = session.api()
     seen = look(api, session.site, sorted({guest.host for guest in plan.guests}))
     stop_if_strangers(stack, state, seen, api)
-    lost = find_lost(plan, state, seen, api)
-    findings = check_event(stack, session.site, plan, seen, _known(state, lost), api)
-    findings.problems += find_occupied(stack, plan, state, seen, api)
+    lost, ours = find_lost(plan, state or NOTHING, seen, api), find_ours(plan, state, seen, api)
+    findings = check_event(stack, session.site, plan, seen, _known(state, (*lost, *ours)), api)
+    findings.problems += find_occupied(stack, plan, state or NOTHING, seen, api)
     findings.stop_if_any()
-    repair = plan_repair(state, seen, stack.name, api, lost=lost)
+    repair = plan_repair(state, seen, stack.name, api, lost=lost, ours=ours)
     half_made = [each.name for each in repair.leftovers]
     return Ready(
         session=session,
@@ -156,6 +157,7 @@ def _site_if_needed(session: Session, findings: Findings) -> Ready | None:
     if not (findings.site_lacks or changed):
         return None
     at_site.stop_if_locked()
+    state = deployed(at_site.engine)
     return replace(_check_site(at_site, plan), damaged=bool(state and findings.site_lacks))
 
 
@@ -166,11 +168,11 @@ def _check_site(session: Session, plan: EventPlan | SitePlan) -> Ready:
     api = session.api()
     seen = look(api, session.stack, [host.name for host in plan.hosts])
     stop_if_strangers(session.stack, state, seen, api)
-    lost = find_lost(plan, state, seen, api)
-    findings = check_site(session.stack, plan, seen, _known(state, lost), api)
-    findings.problems += find_occupied(session.stack, plan, state, seen, api)
+    lost, ours = find_lost(plan, state or NOTHING, seen, api), find_ours(plan, state, seen, api)
+    findings = check_site(session.stack, plan, seen, _known(state, (*lost, *ours)), api)
+    findings.problems += find_occupied(session.stack, plan, state or NOTHING, seen, api)
     findings.stop_if_any()
-    repair = plan_repair(state, seen, session.stack.name, api, lost=lost)
+    repair = plan_repair(state, seen, session.stack.name, api, lost=lost, ours=ours)
     return Ready(session=session, plan=plan, state=state, repair=repair)
 
 
@@ -182,7 +184,7 @@ def _known(state: Deployed | None, lost: Sequence[Leftover]) -> Known:
 def _ask(ready: Ready, wishes: Wishes) -> None:
     """Tell what will change; on a real site ask before it does."""
     session = ready.session
-    lines = change_lines(ready.plan, ready.comparison)
+    lines = change_lines(ready.plan, ready.comparison, there=len(ready.repair.ours))
     if ready.site is not None:
         lines.insert(0, f"the site {session.site.name} is built first: {_why(ready)}")
     if ready.kept and isinstance(ready.plan, EventPlan):
@@ -205,10 +207,12 @@ def _why(ready: Ready) -> str:
 
 def _build(ready: Ready, wishes: Wishes) -> Outcome:
     session, plan = ready.session, ready.plan
-    if ready.state is None:
+    state = ready.state
+    if state is None:
         session.make_stack()
-    elif ready.repair.needed:
-        carry_out(session, ready.repair, ready.state, session.api())
+        state = deployed(session.engine)
+    if ready.repair.needed and state is not None:
+        carry_out(session, ready.repair, state, session.api())
     for firewall in ready.firewalls:
         close(firewall, session.api())
     session.make_secret()

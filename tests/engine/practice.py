@@ -125,17 +125,21 @@ class Practice:
             check=False,
         )
 
-    def kill(self, stack: str, *, after: int, site: str = "lab") -> None:
-        """Start `up`, and kill it and its engine once so many writes have been answered."""
-        before = len(self.writes(site))
-        process = subprocess.Popen(
-            [str(ROOT / "practicum"), "up", str(self.file(stack)), "--json"],
+    def start(self, verb: str, stack: str) -> subprocess.Popen[bytes]:
+        """Start a verb on a stack; nobody reads what it tells."""
+        return subprocess.Popen(
+            [str(ROOT / "practicum"), verb, str(self.file(stack)), "--json"],
             env={**_without_pulumi(), "PRACTICUM_STATE": str(self.state)},
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+
+    def kill(self, stack: str, *, after: int, site: str = "lab") -> None:
+        """Start `up`, and kill it and its engine once so many writes have been answered."""
+        before = len(self.writes(site))
+        process = self.start("up", stack)
         while len(self.writes(site)) < before + after:
             assert process.poll() is None, f"up {stack} ended before {after} writes"
             time.sleep(0.01)

@@ -11,12 +11,10 @@ from typing import Any
 
 import pytest
 
+from tests.engine.ground import fault, picture
 from tests.engine.practice import Practice
 
 pytestmark = [pytest.mark.engine, pytest.mark.faults]
-
-OWN = {"digest", "meta", "smbios1", "vmgenid"}
-"""Keys of a guest's configuration that each guest has for itself."""
 
 CLONE = "/nodes/*/qemu/*/clone"
 RULES = "/nodes/*/qemu/*/firewall/rules"
@@ -38,40 +36,6 @@ FAULTS = {
     "the lock of a guest is held": ("lock-held", "--vmid", "200111"),
     "the quorum is gone": ("no-quorum",),
 }
-
-
-def picture(practice: Practice) -> dict[str, Any]:
-    """What the lab has of the event, without what differs from guest to guest anyway."""
-    found: dict[str, Any] = {}
-    for guest in practice.guests():
-        if guest["template"]:
-            continue
-        path = f"nodes/{guest['node']}/qemu/{guest['vmid']}"
-        config = practice.api("GET", f"{path}/config")
-        found[guest["name"]] = {
-            "where": (guest["vmid"], guest["node"], guest["status"], guest.get("pool")),
-            "config": {key: value for key, value in config.items() if key not in OWN},
-            "rules": _plain(practice.api("GET", f"{path}/firewall/rules")),
-            "firewall": _plain(practice.api("GET", f"{path}/firewall/options")),
-        }
-    for place in ("pools", "access/groups", "access/roles", "access/acl"):
-        rows = [row for row in practice.api("GET", place) if "laptop" in str(row)]
-        found[place] = sorted(str(_plain(row)) for row in rows)
-    for group in practice.api("GET", "cluster/firewall/groups"):
-        path = f"cluster/firewall/groups/{group['group']}"
-        found[path] = _plain(practice.api("GET", path))
-    return found
-
-
-def _plain(answer: Any) -> Any:
-    if isinstance(answer, list):
-        return [_plain(each) for each in answer]
-    return {key: value for key, value in answer.items() if key != "digest"}
-
-
-def fault(practice: Practice, *words: str) -> None:
-    done = practice.call("lab", "faults", *words, "--lab", str(practice.file("lab")))
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")

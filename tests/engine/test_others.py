@@ -5,10 +5,9 @@ The tests of this module are one story and run in order.
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
+from tests.engine.ground import done
 from tests.engine.practice import Practice
 
 pytestmark = pytest.mark.engine
@@ -18,14 +17,6 @@ def place(practice: Practice, name: str) -> str:
     """The path of a guest at the API."""
     guest = next(each for each in practice.guests() if each["name"] == name)
     return f"nodes/{guest['node']}/qemu/{guest['vmid']}"
-
-
-def done(practice: Practice, method: str, path: str, **fields: str) -> None:
-    """Ask for a task and wait for its end."""
-    upid = practice.api(method, path, **fields)
-    node = upid.split(":")[1]
-    while practice.api("GET", f"nodes/{node}/tasks/{upid}/status")["status"] == "running":
-        time.sleep(0.1)
 
 
 def test_a_guest_that_moved_is_followed_and_not_made_anew(practice: Practice) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from operate import locks as module
-from operate.locks import locks
+from operate.locks import locks, unreadable
 
 
 def put(folder: Path, *, pid: int, host: str | None = None, stack: str = "sc09") -> None:
@@ -74,3 +74,14 @@ def test_other_stacks_other_backends_and_torn_files_are_passed_over(tmp_path: Pa
     for path in tmp_path.rglob("*.json"):
         path.write_text("{")
     assert locks(f"file://{tmp_path}", "laptop") == []
+
+
+def test_locks_that_a_power_cut_has_torn_are_told_apart(tmp_path: Path) -> None:
+    put(tmp_path, pid=1)
+    backend = f"file://{tmp_path}"
+    assert unreadable(backend, "sc09") == []
+    (path,) = tmp_path.rglob("*.json")
+    for torn in ("", "{", "[]", "{}", '{"pid": null}'):
+        path.write_text(torn)
+        assert unreadable(backend, "sc09") == [path]
+    assert unreadable(backend, "laptop") == unreadable("s3://bucket", "sc09") == []
