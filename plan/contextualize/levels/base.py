@@ -1,7 +1,9 @@
-"""base: names, the cluster's hosts file, host keys that are known, root's password, time zone."""
+"""base: names, the cluster's hosts file, host keys that are known, root's password, time zone, and
+the way to the site's services."""
 
 from __future__ import annotations
 
+from plan.contextualize.levels import services
 from plan.contextualize.orders import File, Script
 from plan.contextualize.scene import Scene
 from plan.identity import SecretDocument, identity_documents
@@ -22,6 +24,7 @@ def files(scene: Scene) -> tuple[File, ...]:
     return (
         *(File(path=each.path, mode=each.mode, text=each.text) for each in documents),
         File(path=SSHD_PATH, text=_SSHD),
+        *services.files(scene),
     )
 
 
@@ -29,6 +32,7 @@ def scripts(scene: Scene) -> tuple[Script, ...]:
     """Names and time zone; root's password apart, so that it is set once and then left alone."""
     root = password(scene.secret, root_label(scene.plan.stack, scene.name))
     return (
+        *services.scripts(scene),
         scene.script("base", files(scene), TIME_ZONE=scene.plan.time_zone),
         scene.script("root-password", given=f"root:{root}\n"),
     )
