@@ -159,9 +159,19 @@ def _check_format(wanted: str | PropertyString, text: str, path: str) -> str | N
 
 
 def _listed(known: Property | None, value: Any) -> Any:
-    if known is not None and known.type == "array" and not isinstance(value, list | dict):
-        return [value] if value is not None else None
+    """A value in the form that its description wants: one alone becomes a list where a list is
+    wanted, several become one text where a text holds a list. What is false in Perl stays."""
+    if known is None or value in (None, "", "0", 0, False):
+        return value
+    if known.type == "array" and not isinstance(value, list | dict):
+        return [value]
+    if isinstance(value, list) and known.type == "string" and _holds_list(known):
+        return ",".join(str(member) for member in value)
     return value
+
+
+def _holds_list(known: Property) -> bool:
+    return isinstance(known.format, str) and known.format.endswith("-list")
 
 
 def _typed(known: Property | None, value: Any) -> Any:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from lab.call import Call
-from lab.digest import digest_of
 from lab.errors import failure
 from lab.store import Store, Value
 
@@ -47,18 +46,6 @@ class Scope:
             call.lab.store.delete("firewall", key)
         else:
             call.lab.store.put("firewall", key, row)
-
-    def digest(self, call: Call) -> str:
-        """The digest of the file that holds the scope; groups are in the datacenter's."""
-        return digest_of(self.content(call))
-
-    def content(self, call: Call) -> Any:
-        """What the digest stands for."""
-        key = self.key(call.params)
-        if key == CLUSTER or key.startswith("group/"):
-            rows = call.lab.store.items("firewall")
-            return {k: v for k, v in rows if k == CLUSTER or k.startswith("group/")}
-        return load(call.lab.store, key)
 
 
 def load(store: Store, key: str) -> Value:

@@ -60,8 +60,8 @@ _FAULTS = "invalid format - format error\n"
 
 
 class Mask:
-    """Hides what differs. `names` are words to what they stand for: `{"node": "pve1"}`;
-    `shift` is by how much VMIDs were moved up."""
+    """Hides what differs. `names` are words to what they stand for, `{"node": "pve1"}`; `vmids`
+    knows to where the VMIDs of scenarios were moved."""
 
     def __init__(self, names: Mapping[str, str | None], vmids: Vmids | None = None) -> None:
         longest = sorted(((v, k) for k, v in names.items() if v), key=lambda pair: -len(pair[0]))

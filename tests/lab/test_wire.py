@@ -182,3 +182,13 @@ def test_files_with_secrets_are_the_owners_alone(lab: ServedLab) -> None:
     assert lab.state.stat().st_mode & 0o777 == 0o700
     for name in ("password", "token", "ticket.key", "server.key", "ca.key"):
         assert (lab.state / name).stat().st_mode & 0o777 == 0o600, name
+
+
+def test_a_key_that_comes_twice_is_a_list_where_a_text_holds_one(lab: ServedLab) -> None:
+    for group in ("a", "b"):
+        lab.call("POST", "access/groups", groupid=group).ok()
+    lab.call("POST", "access/users", userid="u@pve", groups=["a", "b"]).ok()
+    assert lab.get("access/users/u@pve")["groups"] == ["a", "b"]
+    kind = {"Content-Type": "application/json"}
+    lab.client.send("PUT", "access/users/u@pve", '{"groups":["b"]}', kind).ok()
+    assert lab.get("access/users/u@pve")["groups"] == ["b"]
