@@ -147,7 +147,7 @@ class Vmids:
         def shift(found: re.Match[str]) -> str:
             return str(int(found[0]) + by) if int(found[0]) in of else found[0]
 
-        return re.sub(r"(?<![\d.])\d{3,9}(?![\d.])", shift, text)
+        return re.sub(r"(?<!\d)(?<!\d\.)\d{3,9}(?!\d)(?!\.\d)", shift, text)
 
 
 def differences(wanted: Any, found: Any, where: str = "") -> Iterable[str]:
