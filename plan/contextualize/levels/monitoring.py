@@ -30,10 +30,10 @@ udp_recv_channel {{
 tcp_accept_channel {{ port = 8649 }}
 modules {{
   module {{ name = "core_metrics" }}
-  module {{ name = "cpu_module" path = "modcpu.so" }}
-  module {{ name = "load_module" path = "modload.so" }}
-  module {{ name = "mem_module" path = "modmem.so" }}
-  module {{ name = "net_module" path = "modnet.so" }}
+  module {{ name = "cpu_module" path = "/usr/lib/x86_64-linux-gnu/ganglia/modcpu.so" }}
+  module {{ name = "load_module" path = "/usr/lib/x86_64-linux-gnu/ganglia/modload.so" }}
+  module {{ name = "mem_module" path = "/usr/lib/x86_64-linux-gnu/ganglia/modmem.so" }}
+  module {{ name = "net_module" path = "/usr/lib/x86_64-linux-gnu/ganglia/modnet.so" }}
 }}
 collection_group {{
   collect_once = yes
@@ -64,7 +64,7 @@ def files(scene: Scene) -> tuple[File, ...]:
     gmond = _GMOND.format(cluster=scene.name, interface=scene.interface)
     found = [File(path=GMOND_PATH, text=gmond)]
     if scene.is_head:
-        source = f'data_source "{scene.name}" 5 127.0.0.1\n'
+        source = f'data_source "{scene.name}" 5 127.0.0.1\nsetuid_username "ganglia"\n'
         targets = ", ".join(f'"{each.name}:9100"' for each in scene.among("monitoring"))
         found.append(File(path=GMETAD_PATH, text=source))
         text = _PROMETHEUS.format(cluster=scene.name, targets=targets)
@@ -82,5 +82,12 @@ def checks(scene: Scene) -> tuple[Script, ...]:
     """The head has heard of every node by multicast, and Prometheus has scraped every node."""
     if not scene.is_head:
         return ()
-    names = " ".join(each.name for each in scene.among("monitoring"))
-    return (scene.script("check-monitoring", WATCHED=names),)
+    watched = scene.among("monitoring")
+    # Ganglia asks the hosts file for names, where a node's short name comes first.
+    return (
+        scene.script(
+            "check-monitoring",
+            SHORT=" ".join(each.node for each in watched),
+            WATCHED=" ".join(each.name for each in watched),
+        ),
+    )

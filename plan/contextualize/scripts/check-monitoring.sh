@@ -21,12 +21,17 @@ else:
 sys.exit(0 if wanted <= found else f"{source} misses {sorted(wanted - found)}")
 PYTHON
 trap 'rm -f /run/practicum-watched.py' EXIT
+# shellcheck disable=SC2086
+watched() {
+    case $1 in
+        gmetad) python3 /run/practicum-watched.py gmetad $SHORT ;;
+        *) python3 /run/practicum-watched.py "$1" $WATCHED ;;
+    esac
+}
 sources=prometheus
 if command -v gmetad >/dev/null; then
     sources="gmetad prometheus"
 fi
 for source in $sources; do
-    # shellcheck disable=SC2086
-    await 90 python3 /run/practicum-watched.py "$source" $WATCHED ||
-        python3 /run/practicum-watched.py "$source" $WATCHED
+    await 90 watched "$source" || watched "$source"
 done
