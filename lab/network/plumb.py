@@ -65,6 +65,7 @@ class Plumb:
         if not new:
             return
         if not self._known:
+            await system.ensure_bridge_filter()
             await system.make(self.names.switch, lines.HOST_SETTINGS)
             found = await system.links(self.names.switch)
             self._switch = {link["ifname"] for link in found if _kind(link) == "bridge"}

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 NAMESPACES = Path("/run/netns")
+BRIDGE_SETTINGS = Path("/proc/sys/net/bridge")
 _NEEDED = {"ip": "iproute2", "nft": "nftables", "nsenter": "util-linux"}
 
 
@@ -61,6 +62,22 @@ async def links(namespace: str) -> list[dict[str, Any]]:
 async def nft(namespace: str, rules: str) -> None:
     """Load rules in a namespace, all or none."""
     await run("nsenter", f"--net={NAMESPACES / namespace}", "nft", "-f", "-", given=rules)
+
+
+async def ensure_bridge_filter() -> None:
+    """Make sure that the kernel can show bridged packets to the packet filter, on bridges that ask
+    for it. A module that is loaded for that changes nothing for bridges of the machine: its
+    defaults, which would, are taken back at once. `NetworkError` where there is no such module."""
+    if BRIDGE_SETTINGS.is_dir():
+        return
+    try:
+        await run("modprobe", "br_netfilter")
+    except (NetworkError, FileNotFoundError) as error:
+        raise NetworkError(
+            f"this kernel has no br_netfilter, which the guests' firewalls need ({error})"
+        ) from error
+    for name in ("iptables", "ip6tables", "arptables"):
+        (BRIDGE_SETTINGS / f"bridge-nf-call-{name}").write_text("0\n")
 
 
 def present(prefix: str) -> list[str]:
