@@ -48,6 +48,11 @@ class SectionType:
             if name not in self.known:
                 raise failure(f"unexpected property '{name}'")
 
+    def check_whole(self, name: str, section: Mapping[str, Any]) -> None:
+        """500, as from the file's writer, for a section that lacks what it needs."""
+        for option in sorted(self.required - section.keys()):
+            raise failure(f"section '{name}' - missing value for required option '{option}'")
+
     def without(
         self, section: Section, gone: Iterable[str], values: Mapping[str, Any] | None = None
     ) -> Section:

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from lab.call import Call
-from lab.digest import check_digest, digest_of
+from lab.digest import check_digest
 from lab.errors import failure
 from lab.formats import named_format, split_list
 from lab.routes import handles
@@ -37,10 +37,6 @@ def _graphite_path(text: str) -> None:
         raise ValueError("value does not look like a valid graphite path")
 
 
-def _shown(name: str, row: Section) -> dict[str, Any]:
-    return {"id": name, **{key: value for key, value in row.items() if key not in _HIDDEN}}
-
-
 @handles("GET", "/cluster/metrics/server")
 async def list_servers(call: Call) -> Any:
     """Name, kind and address of every server."""
@@ -58,12 +54,11 @@ async def list_servers(call: Call) -> Any:
 
 @handles("GET", "/cluster/metrics/server/{id}")
 async def read_server(call: Call) -> Any:
-    """One server, without its token."""
+    """The section of one server, without its name, its token or a digest."""
     row = call.lab.store.get(KIND, call.params["id"])
     if row is None:
         raise failure(f"status server entry '{call.params['id']}' does not exist")
-    digest = digest_of(dict(call.lab.store.items(KIND)))
-    return {**_shown(call.params["id"], row), "digest": digest}
+    return {key: value for key, value in row.items() if key not in _HIDDEN}
 
 
 def _given(call: Call) -> Section:

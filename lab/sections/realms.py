@@ -155,8 +155,9 @@ async def change_realm(call: Call) -> Any:
         if not gone and not values and "password" not in call.params:
             raise failure("no options specified")
         TYPES[row["type"]].check_change(values)
-        kept = {key: value for key, value in row.items() if key not in gone}
-        _put(call, filled({**kept, **values}) | _secret(call, row["type"]))
+        changed = {key: value for key, value in row.items() if key not in gone} | values
+        TYPES[row["type"]].check_whole(name, changed)
+        _put(call, filled(changed) | _secret(call, row["type"]))
 
 
 @handles("DELETE", "/access/domains/{realm}")
