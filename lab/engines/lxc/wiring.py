@@ -26,8 +26,8 @@ class Wiring:
         return f"{self._prefix}{vmid}"
 
     async def connect(self, vmid: int, host: str, config: dict[str, Any]) -> None:
-        """Make the guest's network and plug in its cards; the holder knows it by its number."""
-        await self.disconnect(vmid)
+        """Make the guest's network, which is not there, and plug in its cards; the holder knows
+        it by its number."""
         name = self.name(vmid)
         await run("ip", "netns", "add", name)
         await run("ip", "-n", name, "link", "set", "lo", "up")
@@ -45,6 +45,8 @@ class Wiring:
     async def disconnect(self, vmid: int) -> None:
         """Pull all cards out and remove the guest's network; an absent one is no error."""
         numbers = sorted(port.nic for port in self._plumb.ports() if port.vmid == vmid)
+        if not numbers and not (_NAMED / self.name(vmid)).exists():
+            return
         await asyncio.gather(*(self._plumb.detach(vmid, number) for number in numbers))
         place = f"/run/networks/{vmid}"
         if self._holder.running:
