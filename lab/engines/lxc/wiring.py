@@ -31,7 +31,8 @@ class Wiring:
         name = self.name(vmid)
         await run("ip", "netns", "add", name)
         await run("ip", "-n", name, "link", "set", "lo", "up")
-        script = f"touch /run/networks/{vmid}; mount --bind /proc/self/ns/net /run/networks/{vmid}"
+        place = f"/run/networks/{vmid}"
+        script = f"{_forget(place)}; touch {place}; mount --bind /proc/self/ns/net {place}"
         await run(*self._holder.inside("sh", "-ec", script, network=str(_NAMED / name)))
         for card in cards(config):
             await self._plug(vmid, host, card)
@@ -50,8 +51,7 @@ class Wiring:
         await asyncio.gather(*(self._plumb.detach(vmid, number) for number in numbers))
         place = f"/run/networks/{vmid}"
         if self._holder.running:
-            script = f"[ ! -e {place} ] || {{ umount {place} || :; rm -f {place}; }}"
-            await self._holder.run("sh", "-c", script, check=False)
+            await self._holder.run("sh", "-c", _forget(place), check=False)
         if (_NAMED / self.name(vmid)).exists():
             await run("ip", "netns", "delete", self.name(vmid), check=False)
 
@@ -88,3 +88,8 @@ class Wiring:
         for path in list(_NAMED.glob(f"{self._prefix}*")):
             await run("ip", "netns", "delete", path.name, check=False)
         await self._plumb.teardown()
+
+
+def _forget(place: str) -> str:
+    """A script that takes a network's name away; an ending process may have it open still."""
+    return f"if [ -e {place} ]; then umount -l {place} || :; rm -f {place}; fi"
