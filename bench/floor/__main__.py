@@ -85,6 +85,7 @@ def machine() -> dict[str, Any]:
         "started": True,
         "migrate": True,
         "stop_on_destroy": True,
+        "delete_unreferenced_disks_on_destroy": False,
         "timeout_clone": 900,
         "timeout_start_vm": 180,
         "timeout_reboot": 300,
