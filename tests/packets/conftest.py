@@ -56,7 +56,8 @@ class Ground:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         lab = SimpleNamespace(settings=SimpleNamespace(state=state), store=self.store)
-        self.network = LabNetwork(cast(Lab, lab))
+        self._lab = cast(Lab, lab)
+        self.network = LabNetwork(self._lab)
         self.plumb = self.network.plumb
         self._prefix = f"practicum-guest-{secrets.token_hex(4)}-"
         self._legs: list[Leg] = []
@@ -64,6 +65,13 @@ class Ground:
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """What a coroutine answers, in the loop that also follows the settings."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(120)
+
+    def restart(self, *alive: int) -> None:
+        """A lab whose process ends and comes again, while these guests go on."""
+        self.run(self.network.close())
+        self.network = LabNetwork(self._lab)
+        self.plumb = self.network.plumb
+        self.run(self.plumb.reconcile(alive))
 
     def settings(self, **rows: dict[str, Any]) -> None:
         """Firewall settings by scope (`cluster`, `vm_100`, `group_heads`), and wait until they

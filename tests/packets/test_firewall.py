@@ -233,3 +233,14 @@ def test_rules_are_there_again_after_everything_was_removed(ground: Ground) -> N
     exposed = Exposed(ground)
     assert not exposed.passes(HEAD, WORLD, *tcp(exposed, HEAD, WORLD, 22))
     assert exposed.passes(HEAD, WORLD, *tcp(exposed, HEAD, WORLD, 80))
+
+
+def test_a_lab_that_starts_again_goes_on_filtering_and_noting(exposed: Exposed) -> None:
+    exposed.ground.restart(HEAD, OTHER, WORLD)
+    assert exposed.passes(HEAD, WORLD, *tcp(exposed, HEAD, WORLD, 80))
+    assert not exposed.passes(HEAD, WORLD, *tcp(exposed, HEAD, WORLD, 22))
+    journal = exposed.ground.network.journal
+    until = time.monotonic() + 60
+    while not any("DPT=22" in line for line in journal.lines("pve01")):
+        assert time.monotonic() < until
+        time.sleep(0.05)

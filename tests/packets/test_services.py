@@ -281,6 +281,12 @@ def test_a_guest_that_moves_is_served_on_at_once_by_its_new_host(served: Served)
     assert served.asks(111) == b"mirror:111"
 
 
+def test_a_lab_that_starts_again_serves_its_guests_on(served: Served) -> None:
+    assert served.asks(111)
+    served.ground.restart(*HOSTS)
+    assert [served.asks(vmid) for vmid in HOSTS] == [b"mirror:%d" % vmid for vmid in HOSTS]
+
+
 def test_datagrams_are_answered_too(tmp_path: Path) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as clock:
         clock.bind(("127.0.0.1", 0))
