@@ -8,6 +8,7 @@ from lab.call import Call
 from lab.errors import failure
 from lab.formats import parse_property_string, split_list
 from lab.routes import handles
+from lab.spec import load_formats
 
 KEY = "datacenter"
 DEFAULT_MAC_PREFIX = "BC:24:11"
@@ -52,9 +53,11 @@ def _shown(name: str, value: Any) -> Any:
     found = parse_property_string(_OBJECTS[name], value)
     if name == "user-tag-access" and "user-allow-list" in found:
         found["user-allow-list"] = sorted(set(split_list(found["user-allow-list"])))
-    if name == "next-id":
-        return {key: str(bound) for key, bound in found.items()}
-    return found
+    numbers = load_formats()[_OBJECTS[name]].properties
+    return {
+        key: str(part) if numbers[key].type in ("integer", "number") else part
+        for key, part in found.items()
+    }
 
 
 def _allowed_tags(call: Call, shown: dict[str, Any]) -> list[str]:
