@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import IO, Any
 
 from event.problems import RunError
 from operate.engine_errors import explain
@@ -137,21 +137,7 @@ class Engine:
             on_interrupt(count)
 
         with log.open("ab") as output, _Interrupts() as interrupts:
-            process = subprocess.Popen(
-                self._command(verb, options, events),
-                cwd=self.stack.project,
-                env={
-                    **self.variables,
-                    DEBUG_COMMANDS: "true",
-                    CHECKED: "true",
-                    RUN: this_run(),
-                    ENDING: str(ending),
-                },
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                process_group=0,
-            )
+            process = self._begun(self._command(verb, options, events), output, ending)
             try:
                 for event in _events_until_end(process, tail, interrupts, interrupted):
                     take(event)
@@ -168,6 +154,20 @@ class Engine:
             interrupted=interrupts.count > 0,
             log=log,
             seconds=time.monotonic() - started,
+        )
+
+    def _begun(
+        self, command: list[str], output: IO[bytes], ending: Path
+    ) -> subprocess.Popen[bytes]:
+        told = {DEBUG_COMMANDS: "true", CHECKED: "true", RUN: this_run(), ENDING: str(ending)}
+        return subprocess.Popen(
+            command,
+            cwd=self.stack.project,
+            env={**self.variables, **told},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            process_group=0,
         )
 
     def _command(self, verb: str, options: Sequence[str], events: Path) -> list[str]:

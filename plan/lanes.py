@@ -41,6 +41,8 @@ BLIND_S = 5.0
 BLIND_MOST_S = 120.0
 SECOND_CHANCES = 5
 REMEMBERED = 5
+MARGIN = 1.2
+"""A clone may take so many times as long as the longest of the last ones."""
 FINE_S = 0.02
 FINE_MOST_S = 0.5
 """A clone that has not begun by then is not looked for so closely."""
@@ -115,6 +117,11 @@ class Lane:
     def length(self) -> float | None:
         """How long a linked clone has usually taken; None before the first."""
         return median(length for length, _ in self._lengths) if self._lengths else None
+
+    @property
+    def longest(self) -> float:
+        """How long the next linked clone may take."""
+        return MARGIN * max((length for length, _ in self._lengths), default=0.0)
 
     @property
     def latest(self) -> float:
@@ -209,10 +216,9 @@ class Lane:
         In a pause everybody who waits for the lock gets it, so who has not got it by the end of
         the pause was not waiting yet.
         """
-        length = self.length or 0.0
-        if not self.shared and length * self._at_once() <= self.latest:
+        if not self.shared and self.longest * self._at_once() <= self.latest:
             return False  # a drive's turn comes after those that were there before it
-        due = [each for each in self.settling.values() if self._is_due(each, length, now)]
+        due = [each for each in self.settling.values() if self._is_due(each, now)]
         if not due:
             self._paused = None
             return False
@@ -228,8 +234,8 @@ class Lane:
         self._paused = None
         return False
 
-    def _is_due(self, settling: _Settling, length: float, now: float) -> bool:
-        return max(now - settling.since, 0.0) + length > self.latest
+    def _is_due(self, settling: _Settling, now: float) -> bool:
+        return max(now - settling.since, 0.0) + self.longest > self.latest
 
     def pause(self, now: float) -> float:
         """Seconds until a look at the cluster can tell something new."""
