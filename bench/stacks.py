@@ -82,6 +82,7 @@ LOCAL_STORAGE = {
     r"volume: \"shared:": 'volume: "local:',
 }
 """The site's guests on the hosts' own storages."""
+LARGE_HOSTS = "cores: 128, memoryGib: 256, diskGib: 4000"
 
 
 def site_text(size: Size) -> str:
@@ -99,6 +100,8 @@ def site_text(size: Size) -> str:
         )
     if size.local:
         text = replaced(text, LOCAL_STORAGE)
+    if size.at_hosts:
+        text = replaced(text, {r"cores: 40, memoryGib: 32, diskGib: 400": LARGE_HOSTS})
     return replaced(text, {r"pve\[01-06\]": f"pve[01-{size.hosts:02d}]"})
 
 
