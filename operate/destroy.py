@@ -12,7 +12,7 @@ from operate.deployed import NOTHING, Deployed, deployed
 from operate.drift import stop_if_strangers
 from operate.occupied import stop_if_hidden
 from operate.places import Places
-from operate.preflight import few, look
+from operate.preflight import few, look, stop_if_blind, stop_without_quorum
 from operate.progress import Tally, Telling
 from operate.recovery import carry_out, plan_repair
 from operate.run import engine_run
@@ -34,6 +34,8 @@ def destroy(stack: Stack, places: Places, wishes: Wishes, telling: Telling) -> N
         _stop_if_used(session, stack)
     api = session.api()
     seen = look(api, session.site, _hosts(plan))
+    stop_if_blind(session.site, seen)
+    stop_without_quorum(session.site, seen)
     ours = find_ours(plan, state, seen, api)
     if not ours and (state is None or not (state.resources or state.pending)):
         telling.summary([f"{stack.name}: nothing is deployed"], {"stack": stack.name, "done": 0})
@@ -52,7 +54,7 @@ def destroy(stack: Stack, places: Places, wishes: Wishes, telling: Telling) -> N
         # A guest that is gone or elsewhere fails a destroy, unless the state is told before.
         for line in repair.lines:
             telling.step(line)
-        carry_out(session, repair, state, api)
+        carry_out(session, repair, state, api, verb="destroy")
         state = _now(session)
     names = frozenset(guest.logical for guest in state.guests)
     options = ["--yes", "--skip-preview", "--parallel", str(parallel(plan, wishes))]

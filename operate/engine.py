@@ -124,9 +124,10 @@ class Engine:
         take: Callable[[Event], None],
         *,
         on_interrupt: Callable[[int], None] = lambda _: None,
+        hopeless: Callable[[], bool] = lambda: False,
     ) -> Finished:
         """Run a verb and hand on each event as it is logged; `on_interrupt` is told the number of
-        interrupts so far."""
+        interrupts so far. Once `hopeless`, the engine only ends the steps in work."""
         log, events = self._logs(verb)
         started = time.monotonic()
         tail = Tail(events)
@@ -136,10 +137,16 @@ class Engine:
             ending.touch(mode=0o600)
             on_interrupt(count)
 
+        def given_up() -> bool:
+            if hopeless():
+                ending.touch(mode=0o600)
+                return True
+            return False
+
         with log.open("ab") as output, _Interrupts() as interrupts:
             process = self._begun(self._command(verb, options, events), output, ending)
             try:
-                for event in _events_until_end(process, tail, interrupts, interrupted):
+                for event in _events_until_end(process, tail, interrupts, interrupted, given_up):
                     take(event)
             except BaseException:
                 _stop(process)
@@ -218,14 +225,18 @@ def _events_until_end(
     tail: Tail,
     interrupts: _Interrupts,
     on_interrupt: Callable[[int], None],
+    hopeless: Callable[[], bool],
 ) -> Iterator[Event]:
     """Events until the engine has ended, handing interrupts on to it."""
-    handed = 0
+    handed, given_up = 0, False
     while True:
         ended = process.poll() is not None
         yield from tail.events()
         if ended:
             return
+        if not given_up and hopeless():
+            given_up = True
+            process.send_signal(signal.SIGINT)
         if interrupts.count > handed and handed < 2:
             handed += 1
             on_interrupt(handed)

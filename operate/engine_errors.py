@@ -42,6 +42,18 @@ _MEANINGS: tuple[tuple[str, str], ...] = (
 )
 
 
+NO_QUORUM = (
+    "the cluster has lost its quorum, so nothing can be changed and nothing more was begun; bring "
+    "its other hosts back (pvecm status)"
+)
+_NO_QUORUM = re.compile(r"no quorum[!?]|unable to open file '/etc/pve/.*Permission denied")
+
+
+def is_hopeless(text: str) -> bool:
+    """Whether an error of one resource will be that of all others: each would wait for it."""
+    return _NO_QUORUM.search(text) is not None
+
+
 def explain(text: str, stack: str) -> str:
     """One message for the person: known texts in our words, others as the engine says them."""
     known = _known(text, stack)

@@ -13,8 +13,9 @@ from operate.engine_errors import explain
 from operate.guest_firewall import OpenFirewall, open_firewalls
 from operate.kept_disks import kept_disks
 from operate.places import Places
-from operate.preflight import few, look
+from operate.preflight import few, look, stop_if_blind
 from operate.progress import Tally, Telling
+from operate.reading import read_again
 from operate.recovery import carry_out, plan_repair
 from operate.run import Outcome, engine_run
 from operate.session import open_session
@@ -90,6 +91,7 @@ def refresh(stack: Stack, places: Places, wishes: Wishes, telling: Telling) -> N
         return
     api = session.api()
     seen = look(api, session.site, ())
+    stop_if_blind(session.site, seen)
     plan = plan_event(stack) if isinstance(stack, EventStack) else plan_site(stack)
     ours = find_ours(plan, state, seen, api)
     repair = plan_repair(state, seen, stack.name, api, ours=ours)
@@ -101,12 +103,14 @@ def refresh(stack: Stack, places: Places, wishes: Wishes, telling: Telling) -> N
         for line in repair.lines:
             telling.step(line)
         stale = tuple(urn for urn in repair.stale if urn not in skipped)
-        carry_out(session, replace(repair, stale=stale), state, api)
+        carry_out(session, replace(repair, stale=stale), state, api, verb="refresh")
+        state = deployed(session.engine) or state
     names = frozenset(guest.logical for guest in state.guests)
     options = ["--yes", "--skip-preview", "--parallel", str(parallel(plan, wishes))]
     for urn in sorted(skipped):
         options += ["--exclude", urn]
-    outcome = engine_run(session, "refresh", options, f"refresh {stack.name}", Tally(wanted=names))
+    tally = Tally(wanted=names)
+    outcome = read_again(session, state, options, f"refresh {stack.name}", tally)
     opened = open_firewalls(state, seen, api, without=[each.name for each in repair.leftovers])
     record = outcome.record() | {
         "gone": sorted(outcome.tally.gone),

@@ -56,6 +56,40 @@ def look(api: Api, site: SiteStack, hosts: Iterable[str]) -> Seen:
         raise PreflightError([unreachable(failure, site)]) from None
 
 
+def stop_without_quorum(site: SiteStack, seen: Seen) -> None:
+    """Raise `PreflightError` when the cluster lets nobody write."""
+    if seen.quorate:
+        return
+    online = sum(state == "online" for state in seen.hosts.values())
+    raise PreflightError(
+        [
+            site.problem(
+                ("site", "api", "endpoint"),
+                f"has no quorum ({online} of {len(seen.hosts)} hosts are online), so nothing can "
+                "be changed",
+                found=site.site.api.endpoint,
+                hint="bring the other hosts back (pvecm status), and type the same again",
+            )
+        ]
+    )
+
+
+def stop_if_blind(site: SiteStack, seen: Seen) -> None:
+    """Raise `PreflightError` when the token sees nothing: what it does not see may be there."""
+    if not seen.shows_storages:
+        raise PreflightError([_blind(site)])
+
+
+def _blind(site: SiteStack) -> Problem:
+    return site.problem(
+        ("site", "api", "endpoint"),
+        "shows this API token no storage at all",
+        found=site.site.api.endpoint,
+        hint="give it Datastore.Audit and "
+        "Datastore.AllocateSpace on /storage; without separated privileges it has its user's",
+    )
+
+
 def unreachable(failure: ApiError, site: SiteStack) -> Problem:
     """What is wrong with the API or the way to it, and what to write or type."""
     path, message, hint = _UNREACHABLE[failure.kind]
@@ -166,16 +200,7 @@ def _check_storages(
     site: SiteStack, wanted: set[tuple[str, str]], seen: Seen, findings: Findings
 ) -> None:
     if wanted and not seen.shows_storages:
-        findings.problems.append(
-            site.problem(
-                ("site", "api", "endpoint"),
-                "shows this API token no storage at all",
-                found=site.site.api.endpoint,
-                hint="give it Datastore.Audit and "
-                "Datastore.AllocateSpace on /storage; without separated privileges it has its "
-                "user's",
-            )
-        )
+        findings.problems.append(_blind(site))
         return
     online = {host for host, state in seen.hosts.items() if state == "online"}
     lacking: dict[str, list[str]] = {}

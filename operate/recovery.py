@@ -23,8 +23,9 @@ from operate.event_log import GUEST_TYPES, spoken, urn_name
 from operate.leftovers import Leftover, delete, find_leftover, find_unfinished
 from operate.preflight import few
 from operate.progress import Tally
-from operate.run import engine_run
+from operate.reading import read_again
 from operate.session import Session
+from operate.summary import end_lines
 from operate.survey import Seen
 
 
@@ -123,8 +124,13 @@ def _taken_over(ours: Sequence[Leftover]) -> Iterator[str]:
         yield f"at the site with our mark, and unknown to the state; taken over: {few(guests)}"
 
 
-def carry_out(session: Session, repair: Repair, state: Deployed, api: Api) -> None:
-    """Delete the leftovers, drop the notes, take over what is ours, read again what is in doubt."""
+def carry_out(
+    session: Session, repair: Repair, state: Deployed, api: Api, *, verb: str = "up"
+) -> None:
+    """Delete the leftovers, drop the notes, take over what is ours, read again what is in doubt.
+
+    Raises `RunFailed` when something cannot be read; what is done of `verb` then, nothing, is told.
+    """
     for leftover in repair.leftovers:
         delete(leftover, api)
     export = json.loads(json.dumps(state.raw))
@@ -139,7 +145,12 @@ def carry_out(session: Session, repair: Repair, state: Deployed, api: Api) -> No
         options = ["--yes", "--skip-preview"]
         for urn in () if repair.lost else stale:
             options += ["--target", urn]
-        outcome = engine_run(session, "refresh", options, "reading what others changed", Tally())
+        tally = Tally(wanted=frozenset(guest.logical for guest in state.guests))
+        outcome = read_again(session, state, options, "reading what others changed", tally)
+        if not outcome.ok:
+            outcome.verb = verb
+            tally.done.clear()
+            session.telling.summary(end_lines(outcome), outcome.record())
         outcome.stop_if_failed()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from event.problems import RunError
 from operate.engine import Finished
-from operate.engine_errors import explain_log
+from operate.engine_errors import NO_QUORUM, explain_log, is_hopeless
 from operate.event_log import Event, Summary
 from operate.progress import Tally
 from operate.session import Session
@@ -99,8 +99,14 @@ def engine_run(
 
     with session.telling.run(title, tally):
         finished = session.engine.follow(
-            verb, options, take, on_interrupt=session.telling.interrupted
+            verb,
+            options,
+            take,
+            on_interrupt=session.telling.interrupted,
+            hopeless=lambda: any(map(is_hopeless, tally.failed.values())),
         )
+    if any(map(is_hopeless, tally.failed.values())):
+        tally.general_errors.insert(0, NO_QUORUM)
     if not (finished.interrupted or tally.failed or tally.general_errors):
         tally.general_errors += _unsaid(finished, summary, session.stack.name)
     return Outcome(

@@ -56,6 +56,7 @@ class Seen:
     storages: dict[tuple[str, str], str]  # (host, storage) -> status
     bridges: dict[str, frozenset[str]]  # host -> names of its interfaces
     pools: frozenset[str]
+    quorate: bool = True  # False: nothing can be written
 
     @property
     def shows_storages(self) -> bool:
@@ -86,7 +87,19 @@ def survey(api: Api, hosts: Iterable[str]) -> Seen:
             for host in online
         },
         pools=frozenset(str(row["poolid"]) for row in api.get("/pools")),
+        quorate=_quorate(api),
     )
+
+
+def _quorate(api: Api) -> bool:
+    """Whether enough hosts see each other; true where it is not told: one host, or no right."""
+    try:
+        rows = api.get("/cluster/status")
+    except ApiError as failure:
+        if failure.kind in ("answer", "forbidden"):
+            return True
+        raise
+    return all(row.get("quorate", 1) for row in rows if row.get("type") == "cluster")
 
 
 def with_description(api: Api, guest: SeenGuest) -> SeenGuest:

@@ -25,7 +25,15 @@ from operate.kept_disks import kept_disks, kept_line
 from operate.leftovers import Leftover
 from operate.occupied import find_occupied
 from operate.places import Places
-from operate.preflight import Findings, Known, check_event, check_site, few, look
+from operate.preflight import (
+    Findings,
+    Known,
+    check_event,
+    check_site,
+    few,
+    look,
+    stop_without_quorum,
+)
 from operate.progress import Tally, Telling
 from operate.recovery import Repair, begun_vmids, carry_out, plan_repair
 from operate.run import Outcome, engine_run
@@ -130,6 +138,7 @@ def _check_event(session: Session, stack: EventStack, plan: EventPlan) -> Ready:
     stop_if_clashing(session, plan)
     api = session.api()
     seen = look(api, session.site, sorted({guest.host for guest in plan.guests}))
+    stop_without_quorum(session.site, seen)
     stop_if_strangers(stack, state, seen, api)
     lost, ours = find_lost(plan, state or NOTHING, seen, api), find_ours(plan, state, seen, api)
     findings = check_event(stack, session.site, plan, seen, _known(state, (*lost, *ours)), api)
@@ -181,6 +190,7 @@ def _check_site(session: Session, plan: EventPlan | SitePlan) -> Ready:
     state = deployed(session.engine)
     api = session.api()
     seen = look(api, session.stack, [host.name for host in plan.hosts])
+    stop_without_quorum(session.stack, seen)
     stop_if_strangers(session.stack, state, seen, api)
     lost, ours = find_lost(plan, state or NOTHING, seen, api), find_ours(plan, state, seen, api)
     findings = check_site(session.stack, plan, seen, _known(state, (*lost, *ours)), api)

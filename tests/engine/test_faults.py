@@ -1,84 +1,118 @@
-"""`up` against a failing cluster: it tells what is done and what is not, and the next one finishes.
+"""`up`, `refresh` and `destroy` of a small event, each under each fault that makes sense for it.
 
-Each fault strikes one run of the same small event. The run after it ends as an unbroken one does,
-which the lab is asked for, not the engine's state; the third run sends no write.
+The run that is struck ends with a list of what is done and what is not, or refuses before its
+first write; the next one finishes; the third changes nothing. Whether that is so is asked of the
+lab's database, not of the program. By default a sample of the cases runs, the same each time;
+`./practicum test faults --sweep` goes through all, and strikes each single request as well.
 """
 
 from __future__ import annotations
 
+import os
+import random
 import re
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.engine.ground import fault, picture
-from tests.engine.practice import Practice
+from tests.engine.each_request import each_request
+from tests.engine.fault_table import CASES
+from tests.engine.judge import Judge, sitting, told
+from tests.engine.oracle import checks
+from tests.engine.practice import SECRETS, Practice
+from tests.engine.snapshots import Ground
+from tests.engine.striking import Fault
 
 pytestmark = [pytest.mark.engine, pytest.mark.faults]
 
-CLONE = "/nodes/*/qemu/*/clone"
-RULES = "/nodes/*/qemu/*/firewall/rules"
-GROUPS = "/cluster/firewall/groups"
-LOST = ("drop", "--after", "--method", "POST", "--count", "1", "--path")
-FAULTS = {
-    "the answer to a clone is lost": (*LOST, CLONE, "--index", "2"),
-    "the answer to the pool is lost": (*LOST, "/pools"),
-    "the answer to the role is lost": (*LOST, "/access/roles"),
-    "the answer to the security group is lost": (*LOST, GROUPS),
-    "the answer to a rule of the security group is lost": (*LOST, f"{GROUPS}/*", "--index", "2"),
-    "the answer to the rule of the head is lost": (*LOST, RULES),
-    "the host of a configuration gets lost": (
-        *("status", "--status", "596", "--text", "Broken pipe", "--count", "1"),
-        *("--method", "PUT", "--path", "/nodes/*/qemu/*/config"),
-    ),
-    "a clone fails": ("task-error", "--task", "qmclone", "--text", "no room", "--count", "1"),
-    "a start fails": ("task-error", "--task", "qmstart", "--text", "no memory", "--count", "1"),
-    "the lock of a guest is held": ("lock-held", "--vmid", "200111"),
-    "the quorum is gone": ("no-quorum",),
-}
+SWEEP = bool(os.environ.get("PRACTICUM_SWEEP"))
+SAMPLE = 16
+SEED = 2009
+Case = tuple[Fault, str]
+
+
+def chosen() -> list[Case]:
+    """All cases in a sweep; else some of each number of the catalogue, always the same."""
+    if SWEEP:
+        return [*CASES, *each_request()]
+    by_number: dict[str, list[Case]] = {}
+    for case in CASES:
+        by_number.setdefault(case[0].number, []).append(case)
+    dice = random.Random(SEED)
+    piles = [dice.sample(cases, len(cases)) for cases in by_number.values()]
+    dealt = [pile[turn] for turn in range(len(CASES)) for pile in piles if turn < len(pile)]
+    return dealt[:SAMPLE]
+
+
+def in_order(cases: list[Case]) -> list[Case]:
+    """`up`, `refresh`, `destroy` in turn, so that most cases find what they start from."""
+    piles = [[case for case in cases if case[1] == verb] for verb in ("up", "refresh", "destroy")]
+    longest = max(map(len, piles))
+    return [pile[turn] for turn in range(longest) for pile in piles if turn < len(pile)]
 
 
 @pytest.fixture(scope="module")
-def unbroken(practice: Practice) -> dict[str, Any]:
-    """What a run leaves that nothing has disturbed; the event is gone again."""
+def judge(engine: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judge]:
+    """A cluster of one head and one node, on a site with neighbours."""
+    practice = Practice(Path(tmp_path_factory.mktemp("faults")))
     practice.edit("laptop", "count: 2, cores: 1", "count: 1, cores: 1")
-    practice.good("up", "laptop")
-    there = picture(practice)
-    practice.good("destroy", "laptop")
-    assert [each for each in practice.marked() if "laptop" in each] == []
-    return there
+    yield from sitting(Ground(practice=practice, stack="laptop"))
 
 
-@pytest.mark.parametrize("words", FAULTS.values(), ids=FAULTS.keys())
-def test_the_run_after_a_fault_ends_as_if_nothing_had_happened(
-    practice: Practice, unbroken: dict[str, Any], words: tuple[str, ...]
+@pytest.mark.parametrize(
+    ("fault", "verb"),
+    [pytest.param(*each, id=f"{each[1]}: {each[0]}") for each in in_order(chosen())],
+)
+def test_a_run_under_a_fault_tells_and_the_next_one_finishes(
+    judge: Judge, fault: Fault, verb: str
 ) -> None:
-    fault(practice, "add", *words)
-    broken = practice.run("up", "laptop")
-    fault(practice, "clear")
-    assert broken.code == 1, broken.texts
-    told = broken.summary
-    assert told["failed"] or told["errors"]
-    assert told["done"] + len(told["undone"]) == told["total"] == 2
-    assert re.match(r"\./practicum up ", told["next"])
-    practice.good("up", "laptop")
-    assert picture(practice) == unbroken
-    before = practice.writes()
-    assert practice.good("up", "laptop").changes == {}
-    assert practice.writes() == before
-    practice.good("destroy", "laptop")
-    assert [each for each in practice.marked() if "laptop" in each] == []
+    assert judge.under(fault, verb) == []
 
 
-@pytest.mark.parametrize("writes", [1, 5, 8, 10])
-def test_the_run_after_a_kill_finishes_alone(
-    practice: Practice, unbroken: dict[str, Any], writes: int
-) -> None:
-    practice.kill("laptop", after=writes)
-    practice.good("up", "laptop")
-    assert picture(practice) == unbroken
-    before = practice.writes()
-    assert practice.good("up", "laptop").changes == {}
-    assert practice.writes() == before
-    practice.good("destroy", "laptop")
-    assert [each for each in practice.marked() if "laptop" in each] == []
+def test_a_second_run_of_a_stack_is_refused_and_the_first_one_finishes(judge: Judge) -> None:
+    ground = judge.ground
+    ground.back_to("nothing")
+    ground.at = ""
+    before = ground.rows()
+    number = ground.strike("delay", delay=6.0, path="/nodes/*/qemu/*/clone", index="1-2")
+    first = ground.begin("up")
+    try:
+        ground.wait_until_struck(number, process=first)
+        second = ground.run("up")
+    finally:
+        end = ground.ended(first, "up")
+    ground.clear()
+    assert checks.error_helps(second.code, told(second)) == []
+    assert re.search(r"run is in progress|the run seems alive|another run", told(second))
+    assert end.code == 0, told(end)
+    assert checks.same_end(ground.event, judge.there, ground.rows()) == []
+    assert checks.foreign_are_untouched(ground.event, before, ground.rows()) == []
+
+
+def test_an_event_that_claims_the_numbers_of_another_writes_nothing(judge: Judge) -> None:
+    ground = judge.ground
+    ground.back_to("there")
+    twin = ground.practice.file("twin")
+    twin.write_text(SECRETS.sub("", ground.practice.file("laptop").read_text()))
+    before = ground.rows()
+    ground.mark()
+    run = ground.run("up", stack="twin")
+    twin.unlink()
+    assert checks.error_helps(run.code, told(run)) == []
+    assert "laptop" in told(run)
+    assert checks.nothing_was_written(ground.requests()) == []
+    assert checks.differences("the site", before, ground.rows()) == []
+
+
+def test_a_stack_file_with_a_mistake_reaches_nobody(judge: Judge) -> None:
+    ground = judge.ground
+    ground.back_to("there")
+    ground.practice.edit("laptop", "count: 1, cores: 1", "count: 0, cores: 1")
+    ground.mark()
+    run = ground.run("up")
+    ground.practice.edit("laptop", "count: 0, cores: 1", "count: 1, cores: 1")
+    assert checks.error_helps(run.code, told(run)) == []
+    assert "event.nodeGroups.compute.count: 0 is not allowed; write 1 or more" in told(run)
+    assert ground.requests() == []

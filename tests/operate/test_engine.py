@@ -31,6 +31,8 @@ def interrupt(*_):
     print("interrupt", len(interrupts), flush=True)
 signal.signal(signal.SIGINT, interrupt)
 print("started", json.dumps(arguments), os.environ["PULUMI_DEBUG_COMMANDS"], flush=True)
+if os.environ.get("SAYS_FIRST"):
+    print(json.dumps({"diagnosticEvent": {"severity": "error", "message": "no quorum!"}}), file=log)
 mode = os.environ.get("MODE", "")
 end = time.monotonic() + 20
 while mode and time.monotonic() < end:
@@ -111,6 +113,17 @@ def test_the_first_interrupt_lets_the_engine_finish(fake: Path, places: Places) 
     assert "\nending True" in finished.log.read_text()  # what guests that wait look for
     assert not list(finished.log.parent.glob("*.ending"))
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_an_engine_without_hope_ends_what_is_in_work_and_that_is_no_interrupt(
+    fake: Path, places: Places
+) -> None:
+    seen: list[Event] = []
+    finished = engine(fake, places, MODE="polite", SAYS_FIRST="1").follow(
+        "up", [], seen.append, hopeless=lambda: bool(seen)
+    )
+    assert (finished.code, finished.interrupted) == (0, False)
+    assert finished.log.read_text().count("\ninterrupt ") == 1
 
 
 def test_the_second_interrupt_makes_the_engine_give_up(fake: Path, places: Places) -> None:

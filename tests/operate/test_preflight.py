@@ -16,7 +16,16 @@ from event.stack import EventStack, SiteStack
 from operate.api import Api
 from operate.endings import ended
 from operate.places import Places
-from operate.preflight import Findings, Known, PreflightError, check_event, check_site, look
+from operate.preflight import (
+    Findings,
+    Known,
+    PreflightError,
+    check_event,
+    check_site,
+    look,
+    stop_if_blind,
+    stop_without_quorum,
+)
 from operate.stacks import load
 from plan.plan import plan_event, plan_site
 from tests.operate.stand_in import TOKEN, StandIn, healthy
@@ -81,7 +90,7 @@ def test_a_site_that_is_ready_has_no_findings_and_is_only_read(
     findings = checked(places)
     assert (findings.problems, findings.site_lacks) == ([], [])
     assert {call.partition(" ")[0] for call in api_server.calls} == {"GET"}
-    assert len(api_server.calls) == 6
+    assert len(api_server.calls) == 7
 
 
 def test_an_api_where_nobody_answers_is_told(places: Places) -> None:
@@ -171,6 +180,33 @@ def test_an_error_of_the_cluster_is_passed_on(places: Places, api_server: StandI
     assert "answers no quorum; see the log of that host" in unreachable(places)
 
 
+def test_a_cluster_without_quorum_is_told_before_anything_is_tried(
+    places: Places, api_server: StandIn
+) -> None:
+    nodes = [{"type": "node", "name": "pve01", "online": 1}]
+    api_server.answers["/cluster/status"] = [{"type": "cluster", "quorate": 0}, *nodes]
+    api_server.answers["/nodes"][1]["status"] = "offline"
+    seen = look(client(places), site(places), [])
+    with pytest.raises(PreflightError) as caught:
+        stop_without_quorum(site(places), seen)
+    assert "has no quorum (1 of 2 hosts are online), so nothing can be changed" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        [{"type": "cluster", "quorate": 1}],
+        [{"type": "node", "name": "pve01", "online": 1}],
+        (403, "Permission check failed (/, Sys.Audit)"),
+    ],
+)
+def test_a_host_alone_and_a_token_that_may_not_ask_are_no_lack_of_quorum(
+    places: Places, api_server: StandIn, answer: Any
+) -> None:
+    api_server.answers["/cluster/status"] = answer
+    stop_without_quorum(site(places), look(client(places), site(places), []))
+
+
 def test_an_api_that_goes_away_in_the_middle_ends_with_one_message(
     places: Places, api_server: StandIn, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -206,6 +242,15 @@ def test_an_empty_list_is_read_as_missing_rights(places: Places, api_server: Sta
     text = said(checked(places))
     assert "shows this API token no storage at all" in text
     assert "Datastore.Audit" in text
+
+
+def test_a_token_that_sees_nothing_stops_what_would_take_everything_for_gone(
+    places: Places, api_server: StandIn
+) -> None:
+    stop_if_blind(site(places), look(client(places), site(places), []))
+    api_server.answers["/cluster/resources"] = []
+    with pytest.raises(PreflightError, match="shows this API token no storage at all"):
+        stop_if_blind(site(places), look(client(places), site(places), []))
 
 
 def test_a_missing_exposed_bridge_is_somebodys_to_make(places: Places, api_server: StandIn) -> None:
