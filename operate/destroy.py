@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 from event.problems import RunError
 from event.stack import EventStack, SiteStack, Stack
 from operate.adoption import find_ours
+from operate.api import Api, ApiError
 from operate.beside import deployed_events
 from operate.deployed import NOTHING, Deployed, deployed
 from operate.drift import stop_if_strangers
+from operate.event_log import GUEST_TYPES
+from operate.leftovers import Leftover, delete
 from operate.occupied import stop_if_hidden
 from operate.places import Places
 from operate.preflight import few, look, stop_if_blind, stop_without_quorum
 from operate.progress import Tally, Telling
 from operate.recovery import carry_out, plan_repair
-from operate.run import engine_run
+from operate.run import Outcome, engine_run
 from operate.session import Session
 from operate.summary import end_lines
+from operate.survey import guests_now, path_of, with_description
 from operate.unfinished import find_lost
 from operate.up import Wishes, parallel, start
 from plan.plan import plan_event, plan_site
@@ -60,8 +65,45 @@ def destroy(stack: Stack, places: Places, wishes: Wishes, telling: Telling) -> N
     options = ["--yes", "--skip-preview", "--parallel", str(parallel(plan, wishes))]
     options += ["--continue-on-error"] + (["--refresh"] if wishes.refresh else [])
     outcome = engine_run(session, "destroy", options, f"destroy {stack.name}", Tally(wanted=names))
+    if left := _left(state, outcome, stack, api):
+        outcome = _delete_left(left, outcome, options, api)
     telling.summary(end_lines(outcome), outcome.record())
     outcome.stop_if_failed()
+
+
+def _left(state: Deployed, outcome: Outcome, stack: Stack, api: Api) -> list[Leftover]:
+    """Guests that the engine takes for deleted and that are there.
+
+    The provider asks for no deletion when the stop before it has ended with a warning.
+    """
+    try:
+        there = guests_now(api)
+    except ApiError:
+        return []  # the next run finds them
+    return [
+        Leftover(name=guest.name, type=GUEST_TYPES[0], path=path_of(found), guest=found)
+        for guest in state.guests
+        if guest.logical in outcome.tally.done
+        if (found := there.get(guest.vmid)) and found.kind == "qemu"
+        if with_description(api, found).is_ours(stack.name)
+    ]
+
+
+def _delete_left(
+    left: Sequence[Leftover], outcome: Outcome, options: Sequence[str], api: Api
+) -> Outcome:
+    """Delete them, and what could not go while they were there."""
+    session, tally = outcome.session, outcome.tally
+    session.telling.step(f"still there, and deleted now: {few([each.name for each in left])}")
+    for each in left:
+        delete(each, api)
+    if outcome.ok:
+        return outcome
+    rest = Tally(wanted=tally.wanted, changed=dict(tally.changed))
+    title = f"destroy {session.stack.name}: what is left"
+    again = engine_run(session, "destroy", options, title, rest)
+    rest.done |= tally.done
+    return again
 
 
 def _hosts(plan: EventPlan | SitePlan) -> list[str]:

@@ -14,18 +14,32 @@ from event.stack import Stack
 from operate.api import Api
 from operate.deployed import Deployed, DeployedGuest, Inputs
 from operate.drift_words import value_words
+from operate.event_log import short_type
 from operate.preflight import few
 from operate.survey import MARK, Seen, SeenGuest, with_description
 
 
 def doubts(state: Deployed, seen: Seen) -> dict[str, list[str]]:
-    """URNs of guests that differ from the state, by what is the matter with them."""
+    """URNs of what differs from the state, by what is the matter: guests, and lost groups."""
     found: dict[str, list[str]] = {}
     for guest in state.guests:
         there = seen.guests.get(guest.vmid)
         for word in ("gone",) if there is None else _differences(guest, there):
             found.setdefault(word, []).append(guest.urn)
+    for urn in _lost_groups(state, seen):
+        found.setdefault("gone", []).append(urn)
     return found
+
+
+def _lost_groups(state: Deployed, seen: Seen) -> Iterator[str]:
+    """Security groups of the state that are not there: the provider fails to delete such a one."""
+    names = state.security_groups.keys() - (seen.security_groups or frozenset())
+    if seen.security_groups is None or not names:
+        return
+    for each in state.raw["deployment"].get("resources") or ():
+        inputs = each.get("inputs") or {}
+        if short_type(each["type"]) == "GroupLegacy" and inputs.get("name") in names:
+            yield str(each["urn"])
 
 
 def _differences(guest: DeployedGuest, there: SeenGuest) -> Iterator[str]:

@@ -57,6 +57,7 @@ class Seen:
     bridges: dict[str, frozenset[str]]  # host -> names of its interfaces
     pools: frozenset[str]
     quorate: bool = True  # False: nothing can be written
+    security_groups: frozenset[str] | None = None  # None: this token may not see them
 
     @property
     def shows_storages(self) -> bool:
@@ -88,7 +89,19 @@ def survey(api: Api, hosts: Iterable[str]) -> Seen:
         },
         pools=frozenset(str(row["poolid"]) for row in api.get("/pools")),
         quorate=_quorate(api),
+        security_groups=_security_groups(api),
     )
+
+
+def _security_groups(api: Api) -> frozenset[str] | None:
+    """Names of the site's security groups; None where they are not told."""
+    try:
+        rows = api.get("/cluster/firewall/groups")
+    except ApiError as failure:
+        if failure.kind in ("answer", "forbidden"):
+            return None
+        raise
+    return frozenset(str(row["group"]) for row in rows or ())
 
 
 def _quorate(api: Api) -> bool:
@@ -100,6 +113,17 @@ def _quorate(api: Api) -> bool:
             return True
         raise
     return all(row.get("quorate", 1) for row in rows if row.get("type") == "cluster")
+
+
+def guests_now(api: Api) -> dict[int, SeenGuest]:
+    """Guests of the site as they are now, by VMID. Raises `ApiError`."""
+    found = map(_guest, api.get("/cluster/resources", type="vm"))
+    return {guest.vmid: guest for guest in found if guest is not None}
+
+
+def path_of(guest: SeenGuest) -> str:
+    """Where a guest is at the API."""
+    return f"/nodes/{guest.host}/{guest.kind}/{guest.vmid}"
 
 
 def with_description(api: Api, guest: SeenGuest) -> SeenGuest:

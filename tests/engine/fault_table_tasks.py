@@ -75,7 +75,7 @@ LOCKS = (
         name="the lock of the storage is held",
         number="F9",
         strikes=({"kind": "lock-held", "storage": "shared"},),
-        ends={"up": undone(HELD), "refresh": done(), "destroy": undone(HELD)},
+        ends={"up": undone(HELD), "refresh": done(), "destroy": done()},
     ),
     Fault(
         name="the lock of the file of users is held",

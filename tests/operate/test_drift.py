@@ -155,3 +155,13 @@ def test_drift_is_told_with_what_is_and_what_should_be(state: Deployed, seen: Se
     assert told(None, None, ("rules[0].dport", "rules[1].dport", "novelty")) == (
         "other firewall rules, novelty"
     )
+
+
+def test_a_security_group_that_is_not_there_is_gone_unless_nobody_may_see_them(
+    state: Deployed, seen: Seen
+) -> None:
+    names = frozenset(state.security_groups)
+    assert doubts(state, replace(seen, security_groups=names)) == {}
+    assert doubts(state, replace(seen, security_groups=None)) == {}
+    (urn,) = doubts(state, replace(seen, security_groups=names - {"event-heads"}))["gone"]
+    assert urn.endswith("::event-heads")

@@ -90,7 +90,7 @@ def test_a_site_that_is_ready_has_no_findings_and_is_only_read(
     findings = checked(places)
     assert (findings.problems, findings.site_lacks) == ([], [])
     assert {call.partition(" ")[0] for call in api_server.calls} == {"GET"}
-    assert len(api_server.calls) == 7
+    assert len(api_server.calls) == 8
 
 
 def test_an_api_where_nobody_answers_is_told(places: Places) -> None:

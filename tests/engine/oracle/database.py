@@ -21,13 +21,14 @@ Rows = dict[Row, str]
 
 SETTLE_S = 120.0
 GUESTS = ("qemu", "lxc")
-FLEETING = "task"
-"""The kind that tells what was done, not what is."""
+TASK = "task"
+FLEETING = (TASK, "ha-status")
+"""Kinds that tell what was done or is being done, not what is."""
 
 
 def read(database: Path) -> Rows:
     """All objects that last, from a connection that cannot write."""
-    return {row: text for row, text in _all(database) if row[0] != FLEETING}
+    return {row: text for row, text in _all(database) if row[0] not in FLEETING}
 
 
 def settled(database: Path) -> Rows:
@@ -36,7 +37,7 @@ def settled(database: Path) -> Rows:
     while at_work := [
         key
         for (kind, key), text in _all(database)
-        if kind == FLEETING and json.loads(text)["status"] is None
+        if kind == TASK and json.loads(text)["status"] is None
     ]:
         assert time.monotonic() < end, f"tasks do not end: {at_work}"
         time.sleep(0.1)
@@ -88,6 +89,8 @@ class Event:
             return self.marks(value)
         if kind == "volume":
             return self._in_range(value["vmid"], foreign)
+        if kind == "ha-resource":
+            return self._in_range(key.rpartition(":")[2], foreign)
         if kind == "firewall":
             place, _, name = key.partition("/")
             if place == "vm":
