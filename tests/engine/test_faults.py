@@ -109,10 +109,11 @@ def test_an_event_that_claims_the_numbers_of_another_writes_nothing(judge: Judge
 def test_a_stack_file_with_a_mistake_reaches_nobody(judge: Judge) -> None:
     ground = judge.ground
     ground.back_to("there")
-    ground.practice.edit("laptop", "count: 1, cores: 1", "count: 0, cores: 1")
+    ground.at = ""
+    ground.practice.edit("laptop", "count: 1, cores: 1", "count: -1, cores: 1")
     ground.mark()
     run = ground.run("up")
-    ground.practice.edit("laptop", "count: 0, cores: 1", "count: 1, cores: 1")
+    ground.practice.edit("laptop", "count: -1, cores: 1", "count: 1, cores: 1")
     assert checks.error_helps(run.code, told(run)) == []
-    assert "event.nodeGroups.compute.count: 0 is not allowed; write 1 or more" in told(run)
+    assert "event.nodeGroups.compute.count: -1 is not allowed" in told(run)
     assert ground.requests() == []
