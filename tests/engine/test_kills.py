@@ -46,13 +46,14 @@ def every() -> list[Point]:
 
 
 def sample() -> list[Point]:
-    """Two moments for each victim, one of them a write whose answer is never sent."""
+    """For each victim a write whose answer is never sent; for two of them another moment."""
     chance = random.Random(SEED)
     found = []
     for victim in VICTIMS:
         mine = [each for each in every() if each.victim == victim]
         found.append(chance.choice([each for each in mine if each.after]))
-        found.append(chance.choice([each for each in mine if not each.after][:-12]))
+        if victim in ("engine", "plugin"):
+            found.append(chance.choice([each for each in mine if not each.after][:-12]))
     return found
 
 
