@@ -99,6 +99,16 @@ def _planned(plan: EventPlan | SitePlan) -> dict[int, tuple[str, str]]:
     }
 
 
+def larger_disks(plan: EventPlan, found: Iterable[Leftover]) -> dict[str, int]:
+    """Sizes in GiB of disks of found guests that are larger than planned, and have to stay so."""
+    sizes = {each.name: each.guest.disk_gib for each in found if each.guest}
+    return {
+        guest.name: sizes[guest.name]
+        for guest in plan.guests
+        if sizes.get(guest.name, 0) > guest.disk_gib
+    }
+
+
 def with_ours(session: Session, export: dict[str, Any], found: Iterable[Leftover]) -> list[str]:
     """Put entries for what was found into an exported state; the URNs of those put in."""
     steps = [each["newState"] for each in _preview(session) if each["op"] == "create"]

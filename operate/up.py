@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from event.problems import RunError
 from event.stack import EventStack, SiteStack, Stack
 from operate import lab_process
-from operate.adoption import find_ours
+from operate.adoption import find_ours, larger_disks
 from operate.beside import stop_if_clashing
 from operate.contextualize.again import prepare_again
 from operate.deployed import NOTHING, Deployed, deployed
@@ -149,7 +149,7 @@ def _check_event(session: Session, stack: EventStack, plan: EventPlan) -> Ready:
     return Ready(
         session=session,
         plan=plan,
-        kept=kept_disks(state, plan, seen),
+        kept=kept_disks(state, plan, seen) | larger_disks(plan, ours),
         firewalls=open_firewalls(state, seen, api, without=half_made),
         state=state,
         comparison=comparison,

@@ -49,6 +49,9 @@ def test_guests_that_an_old_state_does_not_know_are_taken_over(practice: Practic
     shutil.copytree(backend(practice), kept)
     practice.edit("laptop", "count: 1}", "count: 2}")
     practice.good("up", "laptop")
+    grown = next(each for each in practice.guests() if each["name"] == "c02-n1")
+    path = f"nodes/{grown['node']}/qemu/{grown['vmid']}"
+    done(practice, "PUT", f"{path}/resize", disk="scsi0", size="12G")
     there = picture(practice)
     shutil.rmtree(backend(practice))
     kept.rename(backend(practice))

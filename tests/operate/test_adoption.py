@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from event.stack import EventStack, SiteStack
-from operate.adoption import UNKNOWN, find_ours, with_ours
+from operate.adoption import UNKNOWN, find_ours, larger_disks, with_ours
 from operate.api import Api
 from operate.deployed import NOTHING, read_export
 from operate.engine import Answer
@@ -86,6 +86,15 @@ def test_a_guest_that_an_old_state_does_not_know_is_ours(
     put(site_api, "c01-n1", 100111, status="stopped")
     assert ours(plan, without(plan, "c01-n1"), api) == ["c01-n1"]
     assert ours(plan, export(plan), api) == []
+
+
+def test_disks_that_are_larger_than_planned_stay_so(
+    plan: EventPlan, api: Api, site_api: StandIn
+) -> None:
+    put(site_api, "c01-n1", 100111, maxdisk=12 << 30)
+    put(site_api, "c02-n1", 100211, maxdisk=8 << 30)
+    found = find_ours(plan, read_export(without(plan, "c01-n1", "c02-n1")), survey(api, ()), api)
+    assert larger_disks(plan, found) == {"c01-n1": 12}
 
 
 @pytest.mark.parametrize(
