@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.engine.practice import Practice
+pytest.register_assert_rewrite("tests.engine.ground", "tests.engine.killing")
+
+from tests.engine.practice import Practice  # noqa: E402 - after what pytest shall rewrite
 
 
 @pytest.fixture(scope="module")
