@@ -37,6 +37,17 @@ def picture(practice: Practice, event: str = "laptop") -> dict[str, Any]:
     return found
 
 
+def differences(found: Any, wanted: Any, where: str = "") -> list[str]:
+    """Where two pictures differ, a line each."""
+    if not (isinstance(found, dict) and isinstance(wanted, dict)):
+        return [] if found == wanted else [f"{where}: {found!r} instead of {wanted!r}"]
+    return [
+        line
+        for key in sorted(found.keys() | wanted.keys())
+        for line in differences(found.get(key), wanted.get(key), f"{where} {key}")
+    ]
+
+
 def plain(answer: Any) -> Any:
     """An answer without digests."""
     if isinstance(answer, list):

@@ -23,7 +23,7 @@ from operate.lab_control import ask
 from operate.lab_process import LabStatus
 from operate.places import Places
 from operate.stacks import load
-from tests.engine.ground import done, picture, state_of
+from tests.engine.ground import differences, done, picture, state_of
 from tests.engine.practice import ROOT, Practice
 
 PATIENCE_S = 120.0
@@ -190,7 +190,7 @@ class KillingGround:
         """The next `up` finishes alone, ends as an unbroken run; one more sends nothing."""
         practice = self.practice
         practice.good("up", self.event)
-        assert picture(practice, self.event) == self.unbroken
+        assert differences(picture(practice, self.event), self.unbroken) == []
         assert self.theirs() == self.foreign
         before = practice.writes()
         assert practice.good("up", self.event).changes == {}
