@@ -58,8 +58,8 @@ def find_ours(
 ) -> tuple[Leftover, ...]:
     """What is to be taken over: complete guests, and with them all that belongs to them.
 
-    A guest is complete when it carries our tags and was not in work when a run was cut off, or is
-    running all the same, which is the last step of its making.
+    A guest is complete when it runs, which is the last step of its making; or when it carries our
+    tags, its disk has its limits, which is the last but one, and no run was cut off with it in work.
     """
     guests = tuple(_guests(plan, state, seen, api))
     if not guests:
@@ -83,6 +83,8 @@ def _guests(
         if not {MARK, plan.stack} <= found.tags:
             continue
         guest = with_description(api, found)
+        if guest.unfinished and not (guest.running or template):
+            continue  # `unfinished` clears it up
         if guest.description.startswith(f"{MARK}:{plan.stack}:"):
             path = f"/nodes/{guest.host}/qemu/{vmid}"
             yield Leftover(name=logical, type=GUEST_TYPES[0], path=path, guest=guest)

@@ -15,6 +15,9 @@ MARK = "practicum"
 UNSETTLED = ("clone", "create")
 """Locks of a guest that is still being made."""
 
+DISK, LIMIT = "scsi0", "iops_rd="
+"""The disk of our guests and the limit that all of them have: `components.guest` sets it last."""
+
 SETTLE_S = 60.0
 POLL_S = 0.5
 
@@ -35,6 +38,7 @@ class SeenGuest:
     disk_gib: int = 0  # of the boot disk, rounded down as the provider does
     pool: str = ""
     description: str = ""
+    unfinished: bool = False  # its disk lacks what is written last before a guest's first start
 
     @property
     def running(self) -> bool:
@@ -136,7 +140,12 @@ def with_description(api: Api, guest: SeenGuest) -> SeenGuest:
         time.sleep(POLL_S)
         found = map(_guest, api.get("/cluster/resources", type="vm"))
         guest = next((each for each in found if each and each.vmid == guest.vmid), guest)
-    return replace(guest, description=str(config.get("description") or ""))
+    disk = str(config.get(DISK) or "")
+    return replace(
+        guest,
+        description=str(config.get("description") or ""),
+        unfinished=bool(disk) and LIMIT not in disk,
+    )
 
 
 def _config(api: Api, guest: SeenGuest) -> dict[str, Any]:

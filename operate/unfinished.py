@@ -1,9 +1,10 @@
 """What a run has made without being told so: answers were lost, and the state knows nothing of it.
 
 Each object that the plan wants and the state lacks is looked for at the site. It is deleted, and
-made again, when it carries our mark and the planned name and was never complete: a clone without
-our tags, a machine that has not become its template, a pool, group or bridge. A complete guest is
-left alone, because its disks may hold somebody's work: it is taken over (`operate.adoption`).
+made again, when it carries our mark and the planned name and was never complete: a clone that is off
+and without our tags or its disk's limits, a machine that has not become its template, a pool, group
+or bridge. A complete guest is left alone, because its disks may hold somebody's work: it is taken
+over (`operate.adoption`).
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def _guests(
         tagged = {MARK, plan.stack} <= guest.tags
         if guest.name != name or not guest.is_ours(plan.stack):
             continue
-        if tagged and isinstance(plan, EventPlan):
+        if tagged and not guest.unfinished and isinstance(plan, EventPlan):
             continue
         path = f"/nodes/{guest.host}/qemu/{vmid}"
         yield Leftover(name=name, type=GUEST_TYPES[0], path=path, guest=guest)

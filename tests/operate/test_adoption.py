@@ -88,6 +88,23 @@ def test_a_guest_that_an_old_state_does_not_know_is_ours(
     assert ours(plan, export(plan), api) == []
 
 
+def test_a_guest_without_its_disks_limits_was_never_complete_unless_it_runs(
+    plan: EventPlan, api: Api, site_api: StandIn
+) -> None:
+    for name, vmid, status in (("c01-n1", 100111, "stopped"), ("c02-n1", 100211, "running")):
+        put(site_api, name, vmid, status=status)
+        site_api.answers[f"/nodes/pve02/qemu/{vmid}/config"]["scsi0"] = "shared:9/v.qcow2,size=8G"
+    state = without(plan, "c01-n1", "c02-n1")
+    assert ours(plan, state, api) == ["c02-n1"]
+    lost = find_lost(plan, read_export(state), survey(api, ()), api)
+    assert "c01-n1" in {each.name for each in lost}
+    assert "c02-n1" not in {each.name for each in lost}
+    site_api.answers["/nodes/pve02/qemu/100111/config"]["scsi0"] += ",iops_rd=1000000"
+    assert ours(plan, state, api) == ["c01-n1", "c02-n1"]
+    lost = find_lost(plan, read_export(state), survey(api, ()), api)
+    assert not {"c01-n1", "c02-n1"} & {each.name for each in lost}
+
+
 def test_disks_that_are_larger_than_planned_stay_so(
     plan: EventPlan, api: Api, site_api: StandIn
 ) -> None:
