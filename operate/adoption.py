@@ -59,7 +59,7 @@ def find_ours(
     """What is to be taken over: complete guests, and with them all that belongs to them.
 
     A guest is complete when it runs, which is the last step of its making; or when it carries our
-    tags, its disk has its limits, which is the last but one, and no run was cut off with it in work.
+    tags, its disk has its limits, which is the last but one, and no run broke off with it in work.
     """
     guests = tuple(_guests(plan, state, seen, api))
     if not guests:
