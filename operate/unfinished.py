@@ -2,9 +2,9 @@
 
 Each object that the plan wants and the state lacks is looked for at the site. It is deleted, and
 made again, when it carries our mark and the planned name and was never complete: a clone that is
-off, without our tags or its disk's limits, a machine that has not become its template, a pool, group
-or bridge. A complete guest is left alone, because its disks may hold somebody's work: it is taken
-over (`operate.adoption`).
+off, without our tags or its disk's limits, a machine that has not become its template, a pool,
+group or bridge. A complete guest is left alone, because its disks may hold somebody's work: it is
+taken over (`operate.adoption`).
 """
 
 from __future__ import annotations
