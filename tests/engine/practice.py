@@ -210,12 +210,13 @@ class Practice:
         return [str(row) for row in [*rows, *self.guests(site)] if "practicum" in str(row)]
 
     def close(self) -> None:
-        """Stop the labs, and plugins that outlived a killed engine."""
+        """Stop the labs, and engines and plugins that outlived those who started them."""
         for site in self.ports:
             self.call("lab", "stop", str(self.file(site)))
-        for path in Path("/proc").glob("[0-9]*/cmdline"):
+        mine = os.fsencode(f"PULUMI_BACKEND_URL=file://{self.state / 'backend'}")
+        for path in Path("/proc").glob("[0-9]*/environ"):
             with suppress(OSError):
-                if path.read_bytes().startswith(os.fsencode(self.state / "pulumi-home")):
+                if mine in path.read_bytes().split(b"\0"):
                     os.kill(int(path.parent.name), signal.SIGKILL)
 
 
