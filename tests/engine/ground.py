@@ -24,7 +24,7 @@ def picture(practice: Practice, event: str = "laptop") -> dict[str, Any]:
         assert guest["name"] not in found, f"{guest['name']} is there twice"
         found[guest["name"]] = {
             "where": (guest["vmid"], guest["node"], guest["status"], guest.get("pool")),
-            "config": {key: value for key, value in config.items() if key not in OWN},
+            "config": {key: _spelled(value) for key, value in config.items() if key not in OWN},
             "rules": plain(practice.api("GET", f"{path}/firewall/rules")),
             "firewall": plain(practice.api("GET", f"{path}/firewall/options")),
         }
@@ -35,6 +35,14 @@ def picture(practice: Practice, event: str = "laptop") -> dict[str, Any]:
         path = f"cluster/firewall/groups/{group['group']}"
         found[path] = plain(practice.api("GET", path))
     return found
+
+
+def _spelled(value: Any) -> Any:
+    """A setting without a disk's format, which its volume's name tells as well.
+
+    The provider writes it when it makes a guest, and leaves it out when it changes one.
+    """
+    return value.replace(",format=qcow2", "") if isinstance(value, str) else value
 
 
 def differences(found: Any, wanted: Any, where: str = "") -> list[str]:
