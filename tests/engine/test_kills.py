@@ -46,14 +46,13 @@ def every() -> list[Point]:
 
 
 def sample() -> list[Point]:
-    """For each victim a write whose answer is never sent; for two of them another moment."""
+    """Two moments for each victim, one of them a write whose answer is never sent."""
     chance = random.Random(SEED)
     found = []
     for victim in VICTIMS:
         mine = [each for each in every() if each.victim == victim]
         found.append(chance.choice([each for each in mine if each.after]))
-        if victim in ("engine", "plugin"):
-            found.append(chance.choice([each for each in mine if not each.after][:-12]))
+        found.append(chance.choice([each for each in mine if not each.after][:-12]))
     return found
 
 
