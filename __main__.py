@@ -6,6 +6,7 @@ from pathlib import Path
 import pulumi
 
 from components.event import build_event
+from components.lanes import turns
 from components.occupied import stop_if_occupied
 from components.provider import site_provider
 from components.secrets import stack_passwords
@@ -33,7 +34,8 @@ def main() -> None:
         provider = site_provider(event.site, event.api, own_token=event.access.by_site)
         stop_if_occupied(stack.name, (guest.vmid for guest in event.guests), provider)
         kept = with_kept_disks(event, from_text(os.environ.get(VARIABLE, "")))
-        build_event(kept, provider=provider, passwords=passwords)
+        hooks = turns(event).binding()
+        build_event(kept, provider=provider, passwords=passwords, hooks=hooks)
         disks = written_disks(event.guests)
         export(outputs(event) | {"planDigest": plan_digest(event), "disksGib": disks})
     else:

@@ -1,4 +1,5 @@
-"""`python -m bench plan|engine|lab [--repeats N] [--quick]`, and once in a while `engine --big`.
+"""`python -m bench plan|engine|lab|clones [--repeats N] [--quick]`; once in a while `engine --big`
+and `clones --big`.
 
 Results go to bench/results.json and bench/RESULTS.md; a failed measurement exits with 1 and
 changes neither.
@@ -37,18 +38,18 @@ def say(text: str) -> None:
 def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     """What to measure, and how often."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.splitlines()[0])
-    parser.add_argument("name", choices=("plan", "engine", "lab"), help="what to measure")
+    parser.add_argument("name", choices=("plan", "engine", "lab", "clones"), help="what to measure")
     parser.add_argument("--repeats", type=int, help=f"rounds of all arms (default {REPEATS})")
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_REPEATS} rounds, fewer sizes")
-    parser.add_argument("--big", action="store_true", help="engine: 250 clusters, once")
+    parser.add_argument("--big", action="store_true", help="250 or 130 clusters, once")
     parsed = parser.parse_args(arguments)
     parsed.repeats = parsed.repeats or (
         1 if parsed.big else QUICK_REPEATS if parsed.quick else REPEATS
     )
     if parsed.repeats < 1:
         parser.error("--repeats: write 1 or more")
-    if parsed.big and parsed.name != "engine":
-        parser.error("--big: only the engine has it")
+    if parsed.big and parsed.name not in ("engine", "clones"):
+        parser.error("--big: only engine and clones have it")
     return parsed
 
 
@@ -70,6 +71,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             measure = engine.bench_big if chosen.big else engine.bench
             found, used = measure(chosen.repeats, say=say)
+        elif chosen.name == "clones":
+            from bench import clones
+
+            found, used = clones.bench(chosen.repeats, big=chosen.big, say=say)
         else:
             from bench import lab
 

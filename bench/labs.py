@@ -60,13 +60,13 @@ def seed(folder: Path, size: Size) -> dict[str, Any]:
 
 
 @contextmanager
-def served(folder: Path, size: Size) -> Iterator[Served]:
+def served(folder: Path, size: Size, *options: str) -> Iterator[Served]:
     """Start a lab with its state in `folder`, and stop it at the end."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "seed.json").write_text(json.dumps(seed(folder / "stacks", size)))
     state = folder / "state"
     command = [sys.executable, "-P", "-m", "lab", "serve", "--state", str(state)]
-    command += ["--seed", str(folder / "seed.json"), "--port", "0"]
+    command += ["--seed", str(folder / "seed.json"), "--port", "0", *options]
     with (folder / "lab.log").open("wb") as log:
         process = subprocess.Popen(
             command,

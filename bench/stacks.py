@@ -30,9 +30,14 @@ NODES = ("head", "n1", "n2", "n3", "n4")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """An event of `clusters` clusters of five guests, and what its site needs for it."""
+    """An event of `clusters` clusters of five guests, and what its site needs for it.
+
+    With `local` each host has a storage of its own, and a template on it.
+    """
 
     clusters: int
+    at_hosts: int | None = None
+    local: bool = False
 
     @property
     def guests(self) -> int:
@@ -41,8 +46,8 @@ class Size:
 
     @property
     def hosts(self) -> int:
-        """Hosts of the site: six for the shipped event."""
-        return math.ceil(self.clusters * HOSTS_PER_CLUSTER)
+        """Hosts of the site: six for the shipped event, unless `at_hosts` says another number."""
+        return self.at_hosts or math.ceil(self.clusters * HOSTS_PER_CLUSTER)
 
 
 LOCAL = re.compile(
@@ -70,21 +75,34 @@ def replaced(text: str, changes: Mapping[str, str]) -> str:
     return text
 
 
+LOCAL_STORAGE = {
+    r"local: \{type: dir, content: \[iso,": "local: {type: dir, content: [images, iso,",
+    r"(?m)^      shared: .*\n": "",
+    r"shared:(import/debian-12\.qcow2\", storage:) shared": r"local:\1 local",
+    r"volume: \"shared:": 'volume: "local:',
+}
+"""The site's guests on the hosts' own storages."""
+LARGE_HOSTS = "cores: 128, memoryGib: 256, diskGib: 4000"
+
+
 def site_text(size: Size) -> str:
     """The shipped site, with room for `size`."""
     text = shipped(SITE)
-    if size.clusters == SHIPPED_CLUSTERS:
-        return text
-    return replaced(
-        text,
-        {
-            r"pve\[01-06\]": f"pve[01-{size.hosts:02d}]",
-            r"sizeGib: 4000": f"sizeGib: {8 * (size.guests + 10)}",
-            r"198\.51\.100\.0/24": str(GROWN_EXPOSED),
-            r"gateway: 198\.51\.100\.1": f"gateway: {GROWN_EXPOSED[1]}",
-            r"dns: \[198\.51\.100\.2\]": f"dns: [{GROWN_EXPOSED[2]}]",
-        },
-    )
+    if size.clusters != SHIPPED_CLUSTERS:
+        text = replaced(
+            text,
+            {
+                r"sizeGib: 4000": f"sizeGib: {8 * (size.guests + 10)}",
+                r"198\.51\.100\.0/24": str(GROWN_EXPOSED),
+                r"gateway: 198\.51\.100\.1": f"gateway: {GROWN_EXPOSED[1]}",
+                r"dns: \[198\.51\.100\.2\]": f"dns: [{GROWN_EXPOSED[2]}]",
+            },
+        )
+    if size.local:
+        text = replaced(text, LOCAL_STORAGE)
+    if size.at_hosts:
+        text = replaced(text, {r"cores: 40, memoryGib: 32, diskGib: 400": LARGE_HOSTS})
+    return replaced(text, {r"pve\[01-06\]": f"pve[01-{size.hosts:02d}]"})
 
 
 def event_text(size: Size) -> str:

@@ -14,9 +14,16 @@ from plan.records import EventPlan
 
 
 def build_event(
-    plan: EventPlan, *, provider: pulumi.ProviderResource, passwords: Passwords
+    plan: EventPlan,
+    *,
+    provider: pulumi.ProviderResource,
+    passwords: Passwords,
+    hooks: pulumi.ResourceHookBinding | None = None,
 ) -> None:
-    """Register everything of an event; all of it is gone after `destroy`."""
+    """Register everything of an event; all of it is gone after `destroy`.
+
+    `hooks` are called for each guest.
+    """
     opts = pulumi.ResourceOptions(providers=[provider])
     access = None if plan.access.by_site else Access(plan.access, opts=opts)
     group = security_group(plan.security_group, pulumi.ResourceOptions(provider=provider))
@@ -31,6 +38,7 @@ def build_event(
             passwords=passwords,
             prepare=prepare,
             depends_on=ready,
+            hooks=hooks,
             opts=opts,
         )
     for cluster in plan.clusters:
@@ -41,5 +49,6 @@ def build_event(
             passwords=passwords,
             prepare=prepare,
             depends_on=ready,
+            hooks=hooks,
             opts=opts,
         )

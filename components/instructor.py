@@ -25,11 +25,13 @@ class Instructor(pulumi.ComponentResource):
         passwords: Passwords,
         prepare: Contextualize,
         depends_on: list[pulumi.Resource],
+        hooks: pulumi.ResourceHookBinding | None = None,
         opts: pulumi.ResourceOptions,
     ) -> None:
-        """Register the node; `passwords` gives the secret behind a label of the plan."""
+        """Register the node; `passwords` gives the secret behind a label of the plan,
+        `hooks` are the guest's."""
         super().__init__("practicum:index:Instructor", f"{guest.name}-node", None, opts)
-        child = pulumi.ResourceOptions(parent=self, depends_on=depends_on)
+        child = pulumi.ResourceOptions(parent=self, depends_on=depends_on, hooks=hooks)
         self.guest = Guest(
             guest, pool=pool, password=passwords(guest.login.password_label), opts=child
         )

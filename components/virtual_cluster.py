@@ -29,11 +29,13 @@ class VirtualCluster(pulumi.ComponentResource):
         passwords: Passwords,
         prepare: Contextualize,
         depends_on: list[pulumi.Resource],
+        hooks: pulumi.ResourceHookBinding | None = None,
         opts: pulumi.ResourceOptions,
     ) -> None:
-        """Register the cluster; `passwords` gives the secret behind a label of the plan."""
+        """Register the cluster; `passwords` gives the secret behind a label of the plan,
+        `hooks` are the guests'."""
         super().__init__("practicum:index:VirtualCluster", cluster.name, None, opts)
-        child = pulumi.ResourceOptions(parent=self, depends_on=depends_on)
+        child = pulumi.ResourceOptions(parent=self, depends_on=depends_on, hooks=hooks)
         self.guests = [
             Guest(guest, pool=pool, password=passwords(guest.login.password_label), opts=child)
             for guest in cluster.guests

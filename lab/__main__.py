@@ -16,6 +16,7 @@ from pathlib import Path
 from lab import archive, methods
 from lab.archive import ArchiveError
 from lab.engines.lxc.images import default_folder
+from lab.errors import TaskError
 from lab.population import populate
 from lab.realistic import CLONE_S, limits
 from lab.seed import SeedError
@@ -28,7 +29,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         arguments.work(arguments)
-    except (ServeError, SeedError, StoreError, ArchiveError) as error:
+    except (ServeError, SeedError, StoreError, ArchiveError, TaskError) as error:
         print(error, file=sys.stderr)
         return 1
     except OSError as error:
@@ -73,7 +74,11 @@ def _parser() -> argparse.ArgumentParser:
     listed.set_defaults(work=lambda _arguments: print(methods.page(), end=""))
     off = verbs.add_parser("power-off", help="end what a lab has left running; disks are kept")
     off.set_defaults(work=_power_off)
-    for verb in (serve, export, load, fill, off):
+    joined = verbs.add_parser("connect", help="standard input and output to a port of a guest")
+    joined.set_defaults(work=_connect)
+    joined.add_argument("vmid", type=int)
+    joined.add_argument("port", type=int)
+    for verb in (serve, export, load, fill, off, joined):
         verb.add_argument("--state", type=Path, required=True, help="folder of everything kept")
     return parser
 
@@ -157,6 +162,12 @@ def _power_off(arguments: argparse.Namespace) -> None:
 
     with lock_state(arguments.state):
         asyncio.run(power_off(arguments.state.absolute()))
+
+
+def _connect(arguments: argparse.Namespace) -> None:
+    from lab.engines.lxc.connect import connect  # other verbs do without it
+
+    connect(arguments.state.absolute(), arguments.vmid, arguments.port)
 
 
 def _fill(arguments: argparse.Namespace) -> None:

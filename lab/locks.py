@@ -1,12 +1,14 @@
 """Locks of guests and storages, with Proxmox VE's waits and texts.
 
 A guest's lock is a file of its host; a storage's is one too, or on shared storages a folder in the
-cluster's file system that is tried again and again. Who waits in a task says so in its log.
+cluster's file system that is tried again and again, the sooner the longer one has waited (since
+pve-cluster 9.1). Who waits in a task says so in its log.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -81,7 +83,8 @@ class _Lock:
 class Hold:
     """`async with` this holds a lock; 500 when it cannot be had in time.
 
-    `limit_s` is None for a wait without end; with `retry_s` the lock is polled.
+    `limit_s` is None for a wait without end; with `retry_s` the lock is polled, first after that
+    time, at last after a tenth of it.
     """
 
     lock: _Lock
@@ -119,14 +122,21 @@ class Hold:
             log.lines[line] += " OK"
 
     async def _poll(self, log: TaskLog | None) -> None:
-        start = time.monotonic()
+        """Try again after a tenth of what is left, in whole seconds and at most ten of them."""
+        start, second = time.monotonic(), self.retry_s
+        limit = math.inf if self.limit_s is None else round(self.limit_s / second)
+        slept = 0.0
         while True:
-            await asyncio.sleep(self.retry_s)
+            pause = min(max(limit - int(slept), 1), 10) / 10
+            then = int(slept + pause + 1e-6)
+            if then >= limit:
+                raise TimeoutError
+            if then > int(slept) > 0:
+                _say(log, self.notice)
+            await asyncio.sleep(pause * second)
             if self.lock.take(shared=self.shared):
                 return
-            if self.limit_s is not None and time.monotonic() - start >= self.limit_s:
-                raise TimeoutError
-            _say(log, self.notice)
+            slept = (time.monotonic() - start) / second
 
     async def __aexit__(
         self,

@@ -5,9 +5,9 @@ How long a lost host or a held lock is waited for applies to both, when a fault 
 these times are multiplied by `clock`: 0.1 lets a test see a wait of ten seconds in one.
 
 Sources: pve-common PVE/Tools.pm (10 s for a lock), qemu-server PVE/API2/Qemu.pm `clone_vm` (1 s
-for source and target), pve-cluster PVE/Cluster.pm (directory lock, tried again after 1 s),
-pve-manager PVE/Service/*.pm (3 workers each for pveproxy and pvedaemon); 30 s and 3 s for a host
-whose link is down were seen on a three-node cluster.
+for source and target), pve-cluster PVE/Cluster.pm (directory lock, tried again after 1 s and at
+last after 0.1 s), pve-manager PVE/Service/*.pm (3 workers each for pveproxy and pvedaemon); 30 s
+and 3 s for a host whose link is down were seen on a three-node cluster.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ class Limits:
     - `workers`: API calls that one service of a host works on at once; None for no limit
     - `bounded`: whether waiting for a lock ends; without, only locks that a fault holds do that
     - `clone_s`: how long making one disk of a clone holds its storage's lock
-    - `retry_s`: pause between two tries for a lock of the whole cluster; 0 waits in a queue
+    - `retry_s`: first pause between two tries for a lock of the whole cluster, which get shorter
+      with the time that is left; 0 waits in a queue
     """
 
     workers: int | None = None

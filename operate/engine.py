@@ -1,7 +1,8 @@
 """Runs the Pulumi engine: short questions, and long runs whose events are followed.
 
 A long run has a process group of its own. The first interrupt is handed to the engine, which
-ends the steps in work and saves; the second one is handed on as well, which makes it give up;
+ends the steps in work and saves; guests that wait for their turn are told by a file, since the
+engine does not tell its program; the second one is handed on as well, which makes it give up;
 if that does not help within seconds, or at the third, the whole group is killed.
 """
 
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import IO, Any
 
 from event.problems import RunError
 from operate.engine_errors import explain
@@ -31,6 +32,9 @@ GIVE_UP_S = 5.0
 
 CHECKED = "PRACTICUM_CHECKED"
 """Tells the program that the site was looked at; without the command line it looks by itself."""
+
+ENDING = "PRACTICUM_ENDING"
+"""Names the file that is there once the run is to end."""
 
 DEBUG_COMMANDS = "PULUMI_DEBUG_COMMANDS"
 """The engine knows the option --event-log only with this variable."""
@@ -121,35 +125,28 @@ class Engine:
         *,
         on_interrupt: Callable[[int], None] = lambda _: None,
     ) -> Finished:
-        """Run up, preview, refresh or destroy, and hand on each event as it is logged.
-
-        `on_interrupt` is told the number of interrupts so far.
-        """
+        """Run a verb and hand on each event as it is logged; `on_interrupt` is told the number of
+        interrupts so far."""
         log, events = self._logs(verb)
-        command = [str(self.pulumi), verb, "--stack", self.stack.name, "--non-interactive"]
-        command += ["--color", "never", "--suppress-outputs", "--event-log", str(events), *options]
-        if self.stack.config_file is not None:
-            command += ["--config-file", str(self.stack.config_file)]
         started = time.monotonic()
         tail = Tail(events)
+        ending = events.with_suffix(".ending")
+
+        def interrupted(count: int) -> None:
+            ending.touch(mode=0o600)
+            on_interrupt(count)
+
         with log.open("ab") as output, _Interrupts() as interrupts:
-            process = subprocess.Popen(
-                command,
-                cwd=self.stack.project,
-                env={**self.variables, DEBUG_COMMANDS: "true", CHECKED: "true", RUN: this_run()},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                process_group=0,
-            )
+            process = self._begun(self._command(verb, options, events), output, ending)
             try:
-                for event in _events_until_end(process, tail, interrupts, on_interrupt):
+                for event in _events_until_end(process, tail, interrupts, interrupted):
                     take(event)
             except BaseException:
                 _stop(process)
                 raise
             finally:
                 tail.close()
+                ending.unlink(missing_ok=True)
                 if process.returncode and process.returncode < 0:
                     end(orphans(self.variables, of_this_run=True))  # else they go on writing
         return Finished(
@@ -158,6 +155,27 @@ class Engine:
             log=log,
             seconds=time.monotonic() - started,
         )
+
+    def _begun(
+        self, command: list[str], output: IO[bytes], ending: Path
+    ) -> subprocess.Popen[bytes]:
+        told = {DEBUG_COMMANDS: "true", CHECKED: "true", RUN: this_run(), ENDING: str(ending)}
+        return subprocess.Popen(
+            command,
+            cwd=self.stack.project,
+            env={**self.variables, **told},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            process_group=0,
+        )
+
+    def _command(self, verb: str, options: Sequence[str], events: Path) -> list[str]:
+        command = [str(self.pulumi), verb, "--stack", self.stack.name, "--non-interactive"]
+        command += ["--color", "never", "--suppress-outputs", "--event-log", str(events), *options]
+        if self.stack.config_file is not None:
+            command += ["--config-file", str(self.stack.config_file)]
+        return command
 
     def _logs(self, verb: str) -> tuple[Path, Path]:
         """Two new private files for a run's output and events; the oldest runs' are removed."""

@@ -59,6 +59,9 @@ class Tally:
     done: set[str] = field(default_factory=set)  # guests
     others: set[str] = field(default_factory=set)  # other resources that are done
     failed: dict[str, str] = field(default_factory=dict)  # name -> message
+    heard: dict[str, str] = field(
+        default_factory=dict
+    )  # the same of one in work: may be tried again
     changed: dict[str, str] = field(default_factory=dict)  # name -> operation that did something
     gone: set[str] = field(default_factory=set)  # a refresh found nothing
     drift: dict[str, tuple[str, ...]] = field(default_factory=dict)  # name -> fields that differ
@@ -81,8 +84,9 @@ class Tally:
                 self.done.discard(step.name)
             return
         began = self.running.pop(step.name, step.operation)
+        heard = self.heard.pop(step.name, f"{step.operation} failed")
         if step.state == "failed":
-            self.failed.setdefault(step.name, f"{step.operation} failed")
+            self.failed.setdefault(step.name, heard)
             self.done.discard(step.name)
             return
         if step.name not in self.failed and step.operation not in HALVES:
@@ -105,6 +109,8 @@ class Tally:
                 return
             if message.name is None:
                 self.general_errors.append(text)
+            elif message.name in self.running:
+                self.heard.setdefault(message.name, text)
             elif self.failed.get(message.name, "").endswith(" failed") or (
                 message.name not in self.failed
             ):

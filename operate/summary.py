@@ -103,6 +103,7 @@ def access_lines(plan: EventPlan, typed: str) -> list[str]:
     return [
         f"heads (login {user}):" if heads else "no clusters",
         *heads,
+        *[f"log in: ./practicum ssh {typed} {each.name}" for each in plan.clusters[:1]],
         f"passwords: ./practicum access {typed}",
         f"gone with: ./practicum destroy {typed}",
     ]

@@ -42,12 +42,18 @@ from operate.unfinished import find_lost
 from plan.compare import Comparison, compare
 from plan.digest import plan_digest
 from plan.kept_disks import VARIABLE, as_text, with_kept_disks
+from plan.lanes import lane_of
 from plan.plan import plan_event, plan_site
 from plan.records import EventPlan, SitePlan
 
 MOST_PARALLEL = 16
 PER_HOST = 3
 """Operations at once for each host: more of them wait for the host's locks."""
+MOST_CREATED = 64
+PER_LANE = 6
+IN_TURN = 18
+"""Guests created at once: a few for each storage's lane, since a guest that waits for its turn
+counts as well, and those on a shared storage whose drives wait for its lock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +121,14 @@ def start(stack: Stack, places: Places, telling: Telling) -> Session:
 def parallel(plan: EventPlan | SitePlan, wishes: Wishes) -> int:
     """Operations at once."""
     return wishes.parallel or min(MOST_PARALLEL, max(1, PER_HOST * len(plan.hosts)))
+
+
+def parallel_up(plan: EventPlan | SitePlan, wishes: Wishes) -> int:
+    """Operations at once while guests are made, so many that no lane runs dry."""
+    if isinstance(plan, SitePlan) or wishes.parallel:
+        return parallel(plan, wishes)
+    lanes = {lane_of(guest) for guest in plan.guests}
+    return min(MOST_CREATED, IN_TURN + PER_LANE * len(lanes))
 
 
 def _check_event(session: Session, stack: EventStack, plan: EventPlan) -> Ready:
@@ -243,7 +257,7 @@ def _build(ready: Ready, wishes: Wishes) -> Outcome:
         close(firewall, session.api())
     session.make_secret()
     options = ["--yes", "--skip-preview", "--continue-on-error"]
-    options += ["--parallel", str(parallel(plan, wishes))]
+    options += ["--parallel", str(parallel_up(plan, wishes))]
     if wishes.refresh or ready.damaged:
         options.append("--refresh")
     title = f"up {session.stack.name}"

@@ -24,7 +24,13 @@ from lab.guests.checks import (
     check_tags,
     check_tpm_state,
 )
-from lab.guests.disks import Allocation, check_drives, check_storages, resolve_cdrom
+from lab.guests.disks import (
+    Allocation,
+    check_drives,
+    check_storages,
+    resolve_cdrom,
+    storages_of,
+)
 from lab.guests.machines import pinned_machine
 from lab.guests.options import given_options, is_windows, option_exists
 from lab.guests.passwords import hash_password, is_hashed
@@ -226,7 +232,7 @@ async def change_guest(guest: Guest, change: Change) -> None:
     writer = _Writer(guest, change)
     try:
         writer.delete()
-        writer.set()
+        await writer.set()
         pending.clean(guest)
     finally:
         # Options written before a fault stay pending, as on a real host.
@@ -304,8 +310,8 @@ class _Writer:
         self._guest.pending["boot"] = drives.print_boot_order(devices)
         self.changed.add("boot")
 
-    def set(self) -> None:
-        """Put new values where they wait to be taken over."""
+    async def set(self) -> None:
+        """Put new values where they wait to be taken over; a new volume waits for its storage."""
         guest = self._guest
         # A boot order comes last: it may name drives of the same request, and it must win over
         # the order that grew by their CD drives.
@@ -313,6 +319,9 @@ class _Writer:
             value = self._change.values[key]
             self.changed.add(key)
             if guest.pending.get(key) != value:
+                for storage in storages_of({key: value}, None):
+                    async with guest.lab.storage_lock(storage, guest.node):
+                        pass  # an empty volume takes no time, waiting for one's turn does
                 with guest.whole():
                     self._set_one(key, value)
                     guest.pending_delete.pop(key, None)

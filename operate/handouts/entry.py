@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from event.problems import RunError, known_names
@@ -15,6 +16,16 @@ from operate.progress import Telling
 from operate.session import open_session
 from plan.plan import plan_event
 from plan.records import EventPlan, Guest
+
+
+def lab_way(stack: EventStack, places: Places) -> Callable[[Guest], str] | None:
+    """How guests of a lab are reached from this machine; None for a real site."""
+    if stack.site.lab is None:
+        return None
+    words = ["env", f"PYTHONPATH={places.root}", str(places.venv / "bin" / "python"), "-P", "-m"]
+    words += ["lab", "connect", "--state", str(places.lab(stack.site.name).absolute())]
+    start = shlex.join(words)
+    return lambda guest: f"{start} {guest.vmid} 22"
 
 
 def find(plan: EventPlan, name: str) -> Guest:
@@ -44,7 +55,7 @@ def ssh(
     with tempfile.TemporaryDirectory(prefix="practicum-ssh-") as folder:
         hosts, config = Path(folder) / "known_hosts", Path(folder) / "config"
         write_private(hosts, known_hosts(plan, secret))
-        write_private(config, ssh_config(plan, str(hosts)))
+        write_private(config, ssh_config(plan, str(hosts), proxy=lab_way(stack, places)))
         try:
             return subprocess.run(
                 ["ssh", "-F", str(config), guest.name, *words], check=False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from operate.handouts.sheet import Sheet, inside, outside
@@ -34,28 +34,31 @@ def _no_formula(cell: str) -> str:
     return f"'{cell}" if cell[:1] in ("=", "+", "-", "@") else cell
 
 
-def ssh_config(plan: EventPlan, known_hosts: str, *, proxy: str | None = None) -> str:
+def ssh_config(
+    plan: EventPlan, known_hosts: str, *, proxy: Callable[[Guest], str] | None = None
+) -> str:
     """OpenSSH client settings: every guest by its name, nodes by way of their cluster's head.
 
-    `known_hosts` is the path of that file; `proxy` a command for guests that the network does not
-    reach directly.
+    `known_hosts` is the path of that file; `proxy` gives the command by which a guest is reached
+    where the network has no way to it, as on a lab.
     """
     blocks = [
         "# Every guest of the event by its name; nodes are reached by way of their head.\n"
         f"# ssh -F THIS-FILE {plan.guests[0].name if plan.guests else 'NAME'}\n"
     ]
     for guest in plan.guests:
-        jump = _head(plan, guest)
+        head = _head(plan, guest)
+        jump = head if proxy is None else None
         lines = [
-            f"Host {guest.name}" + (f" {guest.cluster}" if jump is None and guest.cluster else ""),
-            f"  HostName {outside(guest) if jump is None else inside(guest)}",
+            f"Host {guest.name}" + (f" {guest.cluster}" if head is None and guest.cluster else ""),
+            f"  HostName {outside(guest) if head is None else inside(guest)}",
             f"  User {guest.login.user}",
             f"  HostKeyAlias {guest.name}",
         ]
         if jump is not None:
             lines.append(f"  ProxyJump {jump}")
         elif proxy is not None:
-            lines.append(f"  ProxyCommand {proxy}")
+            lines.append(f"  ProxyCommand {proxy(guest)}")
         if guest.level != "none":
             lines.append(f"  UserKnownHostsFile {_quoted(known_hosts)}")
             lines.append("  StrictHostKeyChecking yes")

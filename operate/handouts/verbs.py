@@ -6,6 +6,7 @@ from pathlib import Path
 
 from event.problems import RunError
 from event.stack import EventStack
+from operate.handouts.entry import lab_way
 from operate.handouts.page import page
 from operate.handouts.pdf import pdf
 from operate.handouts.sheet import instructor_sheet
@@ -37,7 +38,10 @@ def sheets(stack: EventStack, out: Path | None, places: Places, telling: Telling
     if own is not None:
         write_private(folder / "instructors.html", page((own, *groups), f"{title}: instructors"))
     write_private(folder / "known_hosts", known_hosts(plan, secret))
-    write_private(folder / "ssh_config", ssh_config(plan, str(folder / "known_hosts")))
+    write_private(
+        folder / "ssh_config",
+        ssh_config(plan, str(folder / "known_hosts"), proxy=lab_way(stack, places)),
+    )
     write_private(folder / "inventory.json", inventory(plan, str(folder / "ssh_config")))
     write_private(folder / "topology.svg", picture(plan))
     telling.step(f"{len(groups)} sheets, WITH THEIR PASSWORDS: {folder / 'sheets.pdf'}")

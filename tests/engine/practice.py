@@ -60,11 +60,13 @@ class Run:
 
 @dataclass(slots=True)
 class Practice:
-    """Stack files copied to a folder, a state folder, and calls of `./practicum`."""
+    """Stack files copied to a folder, a state folder, and calls of `./practicum`, with further
+    variables of the environment."""
 
     folder: Path
     listed: bool = False  # whether sites list their events, as shipped, or none
     ports: dict[str, int] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Copy the shipped stack files, each site on a free port."""
@@ -109,7 +111,7 @@ class Practice:
         """Run `./practicum` with any words."""
         return subprocess.run(
             [str(ROOT / "practicum"), *words],
-            env={**_without_pulumi(), "PRACTICUM_STATE": str(self.state)},
+            env=self.environment,
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -117,11 +119,16 @@ class Practice:
             check=False,
         )
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that `./practicum` runs with."""
+        return {**_without_pulumi(), "PRACTICUM_STATE": str(self.state), **self.variables}
+
     def shell(self, script: str, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a script of sh; `words` are its `$0`, `$1`, …"""
         return subprocess.run(
             ["/bin/sh", "-c", script, *words],
-            env={**_without_pulumi(), "PRACTICUM_STATE": str(self.state)},
+            env=self.environment,
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -133,7 +140,7 @@ class Practice:
         """Start a verb on a stack; nobody reads what it tells."""
         return subprocess.Popen(
             [str(ROOT / "practicum"), verb, str(self.file(stack)), "--json"],
-            env={**_without_pulumi(), "PRACTICUM_STATE": str(self.state)},
+            env=self.environment,
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

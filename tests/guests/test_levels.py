@@ -8,6 +8,8 @@ The tests of this module are one story and run in order.
 from __future__ import annotations
 
 import json
+import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,10 +32,14 @@ def practice(
     built("--flavour", "exercises")
     practice = Practice(tmp_path_factory.mktemp("levels"))
     practice.edit("lab", "engine: none", "engine: lxc")
+    key = str(practice.folder / "key")
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    public = Path(f"{key}.pub").read_text().strip()
     practice.edit(
         "laptop",
         "    vmids:",
-        "    contextualize: {level: monitoring, timeZone: Etc/UTC}\n    vmids:",
+        "    contextualize: {level: monitoring, timeZone: Etc/UTC}\n"
+        f'    participants: {{sshKeys: ["{public}"]}}\n    vmids:',
     )
     yield practice
     practice.call("lab", "reset", str(practice.file("lab")), "--yes")
@@ -66,6 +72,25 @@ def test_the_same_again_runs_nothing_on_any_guest(practice: Practice) -> None:
     assert practice.good("up", "laptop").changes == {}
     again = [each for each in practice.requests() if each["path"].endswith("/agent/exec")]
     assert again == asked
+
+
+def test_one_logs_in_to_head_and_nodes_by_the_line_that_up_prints(practice: Practice) -> None:
+    socket = str(practice.folder / "agent")
+    agent = subprocess.Popen(["ssh-agent", "-D", "-a", socket], stdout=subprocess.DEVNULL)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("SSH_AUTH_SOCK", socket)
+            until = time.monotonic() + 60
+            key = practice.folder / "key"
+            while subprocess.run(["ssh-add", "-q", key], check=False).returncode:
+                assert time.monotonic() < until
+                time.sleep(0.1)
+            for node, name in (("c01", "c01-head"), ("c01/n2", "c01-n2")):
+                done = practice.call("ssh", str(practice.file("laptop")), node, "hostname")
+                assert (done.returncode, done.stdout) == (0, f"{name}\n"), done.stderr
+    finally:
+        agent.terminate()
+        agent.wait()
 
 
 def test_what_a_participant_changed_stays_until_somebody_says_force(practice: Practice) -> None:

@@ -35,6 +35,7 @@ mode = os.environ.get("MODE", "")
 end = time.monotonic() + 20
 while mode and time.monotonic() < end:
     if mode == "polite" and interrupts:
+        print("ending", os.path.exists(os.environ["PRACTICUM_ENDING"]), flush=True)
         break
     if mode == "second" and len(interrupts) > 1:
         sys.exit(255)
@@ -107,6 +108,8 @@ def test_the_first_interrupt_lets_the_engine_finish(fake: Path, places: Places) 
     assert (finished.code, finished.interrupted, finished.ok) == (0, True, False)
     assert told == [1]
     assert finished.log.read_text().count("\ninterrupt ") == 1
+    assert "\nending True" in finished.log.read_text()  # what guests that wait look for
+    assert not list(finished.log.parent.glob("*.ending"))
     assert signal.getsignal(signal.SIGINT) is before
 
 

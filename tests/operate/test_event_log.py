@@ -174,6 +174,15 @@ def test_a_failure_keeps_the_providers_words_and_drops_the_engines() -> None:
     assert counted.count == "0 of 1 guests"
 
 
+def test_what_was_tried_again_and_is_done_has_not_failed() -> None:
+    lines = [started("create", "c01-n1"), said("error", "got lock request timeout", "c01-n1")]
+    assert tally(*lines, wanted="c01-n1").failed == {}
+    counted = tally(*lines, done("create", "c01-n1"), wanted="c01-n1")
+    assert (counted.failed, counted.count) == ({}, "1 of 1 guests")
+    counted = tally(*lines, failed("create", "c01-n1"), wanted="c01-n1")
+    assert counted.failed == {"c01-n1": "got lock request timeout"}
+
+
 def test_a_refresh_tells_what_is_gone_and_what_differs() -> None:
     counted = tally(
         started("refresh", "c01-head"),

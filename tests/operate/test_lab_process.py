@@ -65,6 +65,22 @@ def test_a_lab_that_was_killed_is_seen_as_stopped(site: SiteStack, places: Place
     assert lab_process.start(site, places)[0].running
 
 
+def test_a_lab_whose_guests_cannot_run_here_says_why_and_does_not_start(
+    places: Places, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    places.make()
+    file = places.stacks / "Pulumi.labsite.yaml"
+    file.write_text(file.read_text().replace("practicum:lab:", "practicum:lab:\n    engine: lxc"))
+    stack = load("labsite", places)
+    assert isinstance(stack, SiteStack)
+    monkeypatch.setenv("PATH", str(tmp_path))  # without programs, and perhaps without root
+    with pytest.raises(RunError) as caught:
+        lab_process.start(stack, places)
+    assert "the lab's engine lxc cannot run here: " in str(caught.value)
+    assert "apt install lxc" in str(caught.value) or "need root" in str(caught.value)
+    assert not lab_process.status(stack, places).running
+
+
 def test_reset_forgets_everything(site: SiteStack, places: Places) -> None:
     lab, _ = lab_process.start(site, places)
     token = lab.token_file.read_text()

@@ -21,7 +21,7 @@ from operate.run import Outcome
 from operate.stacks import load, reference
 from operate.summary import access_lines, change_lines, end_lines
 from operate.tiers import MARKED, TIERS, Counts, read_report, selection
-from operate.up import Wishes, parallel
+from operate.up import Wishes, parallel, parallel_up
 from plan.plan import plan_event, plan_site
 from plan.records import EventPlan
 
@@ -65,6 +65,13 @@ def test_three_operations_at_once_for_each_host(places: Places, stack: str, expe
 def test_a_large_site_gets_sixteen_at_once() -> None:
     shipped = Places(root=ROOT, state=ROOT)
     assert parallel(event_plan(shipped, "ncar-sc09"), Wishes()) == 16
+
+
+def test_so_many_guests_are_made_at_once_that_no_storage_has_to_wait() -> None:
+    shipped = Places(root=ROOT, state=ROOT)
+    assert parallel_up(event_plan(shipped, "sc09"), Wishes()) == 24  # one shared storage
+    assert parallel_up(event_plan(shipped, "ncar-sc09"), Wishes()) == 64  # one for each host
+    assert parallel_up(event_plan(shipped, "sc09"), Wishes(parallel=4)) == 4
 
 
 def test_a_stack_outside_stacks_is_found_with_its_site(places: Places, tmp_path: Path) -> None:

@@ -76,6 +76,52 @@ def test_a_held_storage_makes_no_volumes(lab: ServedLab, storage: str, text: str
     assert create(lab, 101, scsi0=f"{other}:8")["status"] == "OK"
 
 
+@pytest.mark.parametrize(
+    ("storage", "text"),
+    [
+        ("pool", "cfs-lock 'storage-pool' error: got lock request timeout"),
+        ("local", "can't lock file '/var/lock/pve-manager/pve-storage-local' - got timeout"),
+    ],
+)
+def test_a_held_storage_gives_a_guest_no_cloud_init_drive(
+    lab: ServedLab, storage: str, text: str
+) -> None:
+    create(lab, 100)
+    lab.fault("lock-held", storage=storage)
+    path = "nodes/pve1/qemu/100/config"
+    answer = lab.call("PUT", path, ide2=f"{storage}:cloudinit")
+    assert (answer.status, answer.reason) == (500, text)
+    assert "ide2" not in lab.get(path)
+    lab.call("PUT", path, cores="2").ok()  # what makes no volume does not wait
+    lab.mend()
+    lab.call("PUT", path, ide2=f"{storage}:cloudinit").ok()
+    assert lab.get(path)["ide2"].startswith(f"{storage}:")
+
+
+def test_a_lock_of_the_cluster_is_tried_the_sooner_the_less_time_is_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, tries = 0.0, list[float]()
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+        tries.append(round(now, 2))
+
+    async def body() -> None:
+        locks = Locks(limits(realistic=True))
+        async with locks.storage("pool"):
+            with pytest.raises(ApiError):
+                async with locks.storage("pool"):
+                    pass
+
+    monkeypatch.setattr("lab.locks.asyncio.sleep", sleep)
+    monkeypatch.setattr("lab.locks.time.monotonic", lambda: now)
+    asyncio.run(body())
+    assert tries[:7] == [1.0, 1.9, 2.8, 3.6, 4.3, 4.9, 5.5]
+    assert 9.8 < tries[-1] < 10
+
+
 def test_a_held_file_of_the_cluster_refuses_after_ten_seconds(lab: ServedLab) -> None:
     lab.fault("lock-held", file="user.cfg")
     start = time.monotonic()
