@@ -31,7 +31,7 @@ def main() -> None:
     passwords = stack_passwords()
     if isinstance(stack, EventStack):
         event = plan_event(stack)
-        provider = site_provider(event.site, event.api)
+        provider = site_provider(event.site, event.api, own_token=event.access.by_site)
         stop_if_occupied(stack.name, (guest.vmid for guest in event.guests), provider)
         kept = with_kept_disks(event, from_text(os.environ.get(VARIABLE, "")))
         hooks = turns(event).binding()
@@ -43,8 +43,10 @@ def main() -> None:
         provider = site_provider(stack.name, site.api)
         templates = (copy.vmid for image in site.images for copy in image.templates)
         stop_if_occupied(stack.name, templates, provider)
-        build_site(site, provider=provider, passwords=passwords)
+        tokens = build_site(site, provider=provider, passwords=passwords)
         export(outputs(site) | {"planDigest": plan_digest(site)})
+        if tokens:
+            pulumi.export("eventTokens", pulumi.Output.secret(tokens))
 
 
 def export(values: dict[str, object]) -> None:

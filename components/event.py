@@ -1,4 +1,4 @@
-"""An event: the instructors' access, the common firewall group, the guests by cluster."""
+"""An event: its access, unless the site makes it, the common firewall group, and its guests."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ def build_event(
     `hooks` are called for each guest.
     """
     opts = pulumi.ResourceOptions(providers=[provider])
-    access = Access(plan.access, opts=opts)
+    access = None if plan.access.by_site else Access(plan.access, opts=opts)
     group = security_group(plan.security_group, pulumi.ResourceOptions(provider=provider))
     prepare = contextualization(plan)
-    ready = [access.pool, *host_services(plan.stack, plan.host_services)]
+    pool: list[pulumi.Resource] = [access.pool] if access else []
+    ready = [*pool, *host_services(plan.stack, plan.host_services)]
     if plan.instructor:
         Instructor(
             plan.instructor,

@@ -17,8 +17,10 @@ class Image(pulumi.ComponentResource):
 
     templates: list[proxmoxve.VmLegacy]
 
-    def __init__(self, image: SiteImage, *, opts: pulumi.ResourceOptions) -> None:
-        """Register the downloads, then the templates."""
+    def __init__(
+        self, image: SiteImage, *, after: list[pulumi.Resource], opts: pulumi.ResourceOptions
+    ) -> None:
+        """Register the downloads, then the templates, once `after` is there."""
         super().__init__("practicum:index:Image", image.name, None, opts)
         own = pulumi.ResourceOptions(parent=self, delete_before_replace=True)
         files = {each.host: _download(each, own) for each in image.downloads}
@@ -26,7 +28,7 @@ class Image(pulumi.ComponentResource):
             _template(
                 copy,
                 pulumi.ResourceOptions.merge(
-                    own, pulumi.ResourceOptions(depends_on=list(files.values()))
+                    own, pulumi.ResourceOptions(depends_on=[*files.values(), *after])
                 ),
             )
             for copy in image.templates
@@ -58,6 +60,7 @@ def _template(copy: TemplateCopy, opts: pulumi.ResourceOptions) -> proxmoxve.VmL
         proxmoxve.VmLegacyArgs(
             node_name=copy.host,
             vm_id=copy.vmid,
+            pool_id=copy.pool,
             name=copy.name,
             description=copy.description,
             tags=list(copy.tags),

@@ -14,25 +14,30 @@ TOKEN_VARIABLE = "PROXMOX_VE_API_TOKEN"  # noqa: S105 - the name of a variable
 PREVIEW_TOKEN = "preview@pve!preview=00000000-0000-0000-0000-000000000000"  # noqa: S105
 
 
-def site_provider(name: str, api: Api) -> proxmoxve.Provider:
+def site_provider(name: str, api: Api, *, own_token: bool = False) -> proxmoxve.Provider:
     """The provider of a site; raises `RunError` when no token is to be had for an update.
 
     The token comes from the secret `practicum:apiToken`, from `api.tokenFile`, or from the
     variable PROXMOX_VE_API_TOKEN, which the provider reads by itself so that it stays out of the
-    state. A preview sends nothing, so it goes without.
+    state. With `own_token` the variable comes before the file: it holds the token that the site
+    made for the event, and the file the site's. A preview sends nothing, so it goes without.
     """
     return proxmoxve.Provider(
         name,
         proxmoxve.ProviderArgs(
-            endpoint=api.endpoint, insecure=api.insecure, api_token=_api_token(api)
+            endpoint=api.endpoint,
+            insecure=api.insecure,
+            api_token=_api_token(api, own_token=own_token),
         ),
     )
 
 
-def _api_token(api: Api) -> pulumi.Output[str] | None:
+def _api_token(api: Api, *, own_token: bool) -> pulumi.Output[str] | None:
     configured = pulumi.Config().get_secret("apiToken")
     if configured is not None:
         return configured
+    if own_token and os.environ.get(TOKEN_VARIABLE):
+        return None
     if api.token_file is not None:
         path = Path(api.token_file).expanduser()
         if path.is_file():

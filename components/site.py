@@ -5,15 +5,19 @@ from __future__ import annotations
 import pulumi
 import pulumi_proxmoxve as proxmoxve
 
+from components.access import EventAccess, pool, role
 from components.container_host import ContainerHost
 from components.image import Image
 from components.virtual_cluster import Passwords
 from plan.records import BackupJob, SitePlan, User
 
 
-def build_site(plan: SitePlan, *, provider: pulumi.ProviderResource, passwords: Passwords) -> None:
-    """Register everything of a site. What the site had before is not touched.
+def build_site(
+    plan: SitePlan, *, provider: pulumi.ProviderResource, passwords: Passwords
+) -> dict[str, pulumi.Output[str]]:
+    """Register everything of a site, and return the API tokens of its events by name: secrets.
 
+    What the site had before is not touched.
     The cluster firewall is switched on with open policies, because guests' firewalls work only
     then; Proxmox VE keeps that setting when the site is destroyed.
     """
@@ -28,12 +32,19 @@ def build_site(plan: SitePlan, *, provider: pulumi.ProviderResource, passwords: 
     before: pulumi.Resource | None = None
     for host in plan.hosts:
         before = ContainerHost(host, after=before, opts=opts).bridge
+    own = pulumi.ResourceOptions(provider=provider, delete_before_replace=True)
+    shared = [pool(plan.templates_pool, own)] if plan.templates_pool else []
     for image in plan.images:
-        Image(image, opts=opts)
+        Image(image, after=[*shared], opts=opts)
+    roles = {each.name: role(each, own) for each in plan.roles}
+    tokens = {
+        each.event: EventAccess(each, roles, after=shared, opts=opts).token for each in plan.events
+    }
     for user in plan.users:
         _user(user, passwords(user.password_label), provider)
     for job in plan.backups:
         _backup(job, provider)
+    return tokens
 
 
 def _user(

@@ -51,6 +51,7 @@ def site_findings(site: Site, lab: Lab | None) -> Iterator[Finding]:
             path = ("site", "ssh", "hosts", name)
             yield Finding(path, quoted(name), "is no host of this site", known_names(name, known))
     yield from _twice(("site", "users"), [user.name for user in site.users], "name")
+    yield from _twice(("site", "events"), site.events, None)
     volumes = lab.volumes if lab else []
     for position, volume in enumerate(volumes):
         path = ("lab", "volumes", position, "volume")

@@ -15,6 +15,7 @@ from event.services_model import Service, Ssh
 from event.text import (
     Email,
     Endpoint,
+    EventName,
     FilePath,
     HostPattern,
     ImageName,
@@ -223,6 +224,11 @@ class Site(Model):
         default={}, max_length=16, description="Services that every private network sees, by name."
     )
     ssh: Ssh | None = Field(default=None, description="SSH to the hosts, for services.")
+    events: list[EventName] = Field(
+        default=[],
+        max_length=64,
+        description="Events that the site gives a pool and a narrow API token (docs/rights.md).",
+    )
 
 
 class LabVolume(Model):

@@ -181,6 +181,7 @@ _LOGIN = _matching(re.compile(r"[a-z_][a-z0-9_-]*"), re.compile("[^a-z0-9_-]"), 
 
 Name = Annotated[str, _name("a name", "debian-12")]
 StackName = Annotated[str, _name("the stack name of a site", "lab")]
+EventName = Annotated[str, _name("the stack name of an event", "sc09")]
 ImageName = Annotated[str, _name("the name of an image", "debian-12")]
 HostName = Annotated[str, _name("the name of a host", "pve03")]
 GroupName = Annotated[str, _name("the name of a node group", "compute")]

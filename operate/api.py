@@ -62,15 +62,15 @@ class Api:
         """The `data` of an answer. Raises `ApiError`."""
         return self._data(*self._exchange("GET", path, query))
 
-    def delete(self, path: str, **query: str) -> Any:
+    def delete(self, path: str, /, **query: str) -> Any:
         """Delete an object; for half-made guests of ours. Raises `ApiError`."""
         return self._data(*self._exchange("DELETE", path, query))
 
-    def post(self, path: str, **fields: str | Sequence[str]) -> Any:
+    def post(self, path: str, /, **fields: str | Sequence[str]) -> Any:
         """Start an action; a sequence is sent as a repeated field. Raises `ApiError`."""
         return self._data(*self._exchange("POST", path, fields))
 
-    def put(self, path: str, **fields: str) -> Any:
+    def put(self, path: str, /, **fields: str) -> Any:
         """Apply what is pending; for half-made bridges of ours. Raises `ApiError`."""
         return self._data(*self._exchange("PUT", path, fields))
 

@@ -294,11 +294,22 @@ def image(context: typer.Context) -> None:
 
 
 @app.command("env")
-def env_lines(stack: Stack = "laptop") -> None:
-    """Print export lines, so that plain pulumi commands work on the same states."""
+def env_lines(
+    stack: Annotated[Optional[str], typer.Argument(metavar="[STACK]")] = None,  # noqa: UP045
+    token: Annotated[
+        bool, typer.Option("--token", help="Print the API TOKEN that the site made for the event.")
+    ] = False,
+) -> None:
+    """Print export lines, so that plain pulumi commands work on the same states.
+
+    For an event that its site lists, the token is the event's own.
+    """
     from operate import engine_verbs
 
-    engine_verbs.env_lines(stack)
+    if token:
+        engine_verbs.token(stack)
+    else:
+        engine_verbs.env_lines(stack)
 
 
 @app.command()

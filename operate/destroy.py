@@ -13,12 +13,14 @@ from operate.beside import deployed_events
 from operate.deployed import NOTHING, Deployed, deployed
 from operate.drift import stop_if_strangers
 from operate.event_log import GUEST_TYPES
+from operate.event_token import with_event_token
 from operate.leftovers import Leftover, delete
 from operate.occupied import stop_if_hidden
 from operate.places import Places
 from operate.preflight import few, look, stop_if_blind, stop_without_quorum
 from operate.progress import Tally, Telling
 from operate.recovery import carry_out, plan_repair
+from operate.refusals import settled
 from operate.run import Outcome, engine_run
 from operate.session import Session
 from operate.summary import end_lines
@@ -31,7 +33,7 @@ from plan.records import EventPlan, SitePlan
 
 def destroy(stack: Stack, places: Places, wishes: Wishes, telling: Telling) -> None:
     """Remove everything of a stack from its site. The stack file and its secret stay."""
-    session = start(stack, places, telling)
+    session = with_event_token(start(stack, places, telling))
     session.stop_if_locked()
     state = deployed(session.engine)
     plan = plan_event(stack) if isinstance(stack, EventStack) else plan_site(stack)
@@ -41,6 +43,7 @@ def destroy(stack: Stack, places: Places, wishes: Wishes, telling: Telling) -> N
     seen = look(api, session.site, _hosts(plan))
     stop_if_blind(session.site, seen)
     stop_without_quorum(session.site, seen)
+    seen = settled(state, seen, api)
     ours = find_ours(plan, state, seen, api)
     if not ours and (state is None or not (state.resources or state.pending)):
         telling.summary([f"{stack.name}: nothing is deployed"], {"stack": stack.name, "done": 0})

@@ -13,6 +13,7 @@ from event.problems import PracticumError, RunError
 from event.stack import Stack
 from operate import access as logins
 from operate.engine_parts import ensure_engine
+from operate.event_token import event_token, is_listed
 from operate.locks import locks
 from operate.places import Places
 from operate.progress import PlainTelling
@@ -21,14 +22,40 @@ from operate.stacks import DEFAULT_EVENT, load, load_event, reference, site_of
 from operate.variables import TOKEN, engine_variables, shell_lines
 
 
-def env_lines(name: str) -> None:
-    """Print lines for `eval`: the variables that plain pulumi commands need."""
+def env_lines(name: str | None) -> None:
+    """Print lines for `eval`: the variables that plain pulumi commands need.
+
+    Without a name the token is the lab's root token, which may work on every stack; an event that
+    its site lists gets its own one, which another call of ours fetches when the lines are run.
+    """
     places = Places.of(os.environ).make()
-    stack = load(name, places)
+    stack = load(name or DEFAULT_EVENT, places)
+    command = None
+    if name is not None and is_listed(stack):
+        command = [str(places.root / "practicum"), "env", reference(stack, places).typed, "--token"]
     for line in shell_lines(
-        _variables(stack, places), token_file=lab_token_file(site_of(stack), places)
+        _variables(stack, places),
+        token_file=lab_token_file(site_of(stack), places),
+        token_command=command,
     ):
         print(line)
+
+
+def token(name: str | None) -> None:
+    """Print the API token that a site has made for an event."""
+    places = Places.of(os.environ).make()
+    stack = load(name or DEFAULT_EVENT, places)
+    if not is_listed(stack):
+        raise RunError(
+            f"{stack.name}: no event that its site lists; write its name into events: of the site"
+        )
+    found = event_token(open_session(stack, places, PlainTelling()))
+    if found is None:
+        raise RunError(
+            f"{stack.name}: its site has made no API token yet; type: "
+            f"./practicum up {site_of(stack).name}"
+        )
+    print(found)
 
 
 def _variables(stack: Stack, places: Places) -> dict[str, str]:
@@ -53,9 +80,15 @@ def pulumi(arguments: Sequence[str]) -> NoReturn:
     token_file = lab_token_file(site_of(stack), places)
     if token_file is not None and token_file.is_file():
         variables[TOKEN] = token_file.read_text().strip()
+    if is_listed(stack) and stack.name == _named_stack(arguments):
+        variables[TOKEN] = _own_token(stack, places) or variables.get(TOKEN, "")
     os.chdir(reference(stack, places).project)
     command = ["pulumi", *arguments]
     os.execvpe("pulumi", command, variables)  # noqa: S606 - the person's own arguments
+
+
+def _own_token(stack: Stack, places: Places) -> str | None:
+    return event_token(open_session(stack, places, PlainTelling()))
 
 
 def _stack_for(name: str | None, places: Places) -> Stack:

@@ -58,8 +58,9 @@ KINDS = (
 SETTINGS = ("FirewallLegacy", "Firewall")
 """Settings that are there before practicum: cluster and hosts, looked at by `_settings`."""
 
-FOLLOWING = ("Acl", "RulesLegacy", "OptionsLegacy")
-"""What cannot be there without an object above: entries of a group or user, a guest's firewall."""
+FOLLOWING = ("Acl", "RulesLegacy", "OptionsLegacy", "Token")
+"""What cannot be there without an object above: entries of a group or user, a user's API token, a
+guest's firewall."""
 
 
 def whose_object(stack: str, kind: Kind, inputs: Inputs, row: Row) -> Whose:

@@ -101,6 +101,7 @@ _PLACES: dict[str, Callable[[Inputs], str]] = {
         else f"{GROUPS}/{inputs.get('name')}"
     ),
     "UserLegacy": lambda inputs: f"/access/users/{inputs.get('userId')}",
+    "Token": lambda inputs: f"/access/users/{inputs.get('userId')}/token/{inputs.get('tokenName')}",
     "Job": lambda inputs: f"/cluster/backup/{inputs.get('resourceId')}",
     "Bridge": lambda inputs: f"/nodes/{inputs.get('nodeName')}/network/{inputs.get('name')}",
     "RulesLegacy": lambda inputs: (

@@ -10,6 +10,7 @@ from operate.adoption import find_ours
 from operate.deployed import Deployed, deployed
 from operate.drift import strangers, strangers_text, told
 from operate.engine_errors import explain
+from operate.event_token import with_event_token
 from operate.guest_firewall import OpenFirewall, open_firewalls
 from operate.kept_disks import kept_disks
 from operate.places import Places
@@ -17,6 +18,7 @@ from operate.preflight import few, look, stop_if_blind
 from operate.progress import Tally, Telling
 from operate.reading import read_again
 from operate.recovery import carry_out, plan_repair
+from operate.refusals import hidden_guests, hidden_text, settled
 from operate.run import Outcome, engine_run
 from operate.session import open_session
 from operate.summary import change_lines, end_lines
@@ -34,7 +36,7 @@ def preview(stack: Stack, places: Places, wishes: Wishes, telling: Telling) -> N
     plan = plan_event(stack) if isinstance(stack, EventStack) else plan_site(stack)
     for warning in plan.warnings:
         telling.warn(str(warning))
-    session = open_session(stack, places, telling)
+    session = with_event_token(open_session(stack, places, telling))
     state = deployed(session.engine)
     comparison = None
     if state is None:
@@ -83,7 +85,7 @@ _INFINITIVES = {
 
 def refresh(stack: Stack, places: Places, wishes: Wishes, telling: Telling) -> None:
     """Read everything at the site again; tell what others have changed, in counts and names."""
-    session = start(stack, places, telling)
+    session = with_event_token(start(stack, places, telling))
     session.stop_if_locked()
     state = deployed(session.engine)
     if state is None or not (state.resources or state.pending):
@@ -92,13 +94,17 @@ def refresh(stack: Stack, places: Places, wishes: Wishes, telling: Telling) -> N
     api = session.api()
     seen = look(api, session.site, ())
     stop_if_blind(session.site, seen)
+    seen = settled(state, seen, api)
+    hidden = hidden_guests(state, seen, api)
+    if hidden:
+        telling.warn(hidden_text(stack, hidden))
     plan = plan_event(stack) if isinstance(stack, EventStack) else plan_site(stack)
     ours = find_ours(plan, state, seen, api)
     repair = plan_repair(state, seen, stack.name, api, ours=ours)
     foreign = strangers(stack, state, seen, api)
     if foreign:
         telling.warn(strangers_text(stack, foreign))
-    skipped = {guest.urn for guest, _ in foreign}
+    skipped = {guest.urn for guest, _ in foreign} | {guest.urn for guest in hidden}
     if repair.notes or repair.ours:
         for line in repair.lines:
             telling.step(line)

@@ -105,16 +105,39 @@ def _event(plan: EventPlan) -> Iterator[Place]:
     access = plan.access
     groups = [plan.security_group, *(each.security_group for each in plan.clusters)]
     places: list[tuple[str, Inputs]] = [
-        ("pool", {"poolId": access.pool}),
-        ("group", {"groupId": access.group}),
-        ("role", {"roleId": access.role, "privileges": list(access.privileges)}),
-        *(("security group", {"name": group.name}) for group in groups if group),
+        ("security group", {"name": group.name}) for group in groups if group
     ]
+    if not access.by_site:
+        role = {"roleId": access.role, "privileges": list(access.privileges)}
+        own = (("pool", {"poolId": access.pool}), ("group", {"groupId": access.group}))
+        places = [*own, ("role", role), *places]
     for called, inputs in places:
         yield Place(kind=_kind(called), inputs=inputs, setting=("event",), hint=hint)
 
 
+def _listed(plan: SitePlan) -> Iterator[Place]:
+    """What a site makes for the events that it lists."""
+    places: list[tuple[str, Inputs]] = [
+        ("role", {"roleId": each.name, "privileges": list(each.privileges)}) for each in plan.roles
+    ]
+    if plan.templates_pool:
+        places.append(("pool", {"poolId": plan.templates_pool.name}))
+    for each in plan.events:
+        places += [
+            ("pool", {"poolId": each.access.pool}),
+            ("group", {"groupId": each.access.group}),
+            ("user", {"userId": each.user_id}),
+        ]
+    for called, inputs in places:
+        yield Place(
+            kind=_kind(called), inputs=inputs, setting=("site", "events"),
+            hint="if the event made it by itself, destroy the event first; delete it if nobody "
+            "needs it",
+        )  # fmt: skip
+
+
 def _site(plan: SitePlan) -> Iterator[Place]:
+    yield from _listed(plan)
     for host in plan.hosts:
         yield Place(
             kind=_kind("network interface"), inputs={"nodeName": host.name, "name": host.bridge},

@@ -6,7 +6,7 @@ import os
 import re
 import secrets
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from event.problems import RunError
@@ -36,6 +36,14 @@ class Session:
     parts: EngineParts
     engine: Engine = field(repr=False)
     telling: Telling = field(repr=False)
+    own_token: bool = False  # the variables hold the token that the site made for the event
+
+    def with_token(self, token: str) -> Session:
+        """The same with an event's own token, for the engine and for the API."""
+        engine = self.engine
+        variables = {**engine.variables, TOKEN: token}
+        own = Engine(self.parts.pulumi, self.places, engine.stack, variables)
+        return replace(self, engine=own, own_token=True)
 
     @property
     def typed(self) -> str:
@@ -56,13 +64,14 @@ class Session:
         return site_api(self.site, self.places, self._token())
 
     def _token(self) -> str:
-        """The token as the program finds it: the stack's own, the site's file, the variable."""
+        """The token as the program finds it: the stack's own, the one that the site made for the
+        event, the site's file, the variable."""
         if has_key(self.stack.path, API_TOKEN):
             return self.engine.told(
                 "config", "get", API_TOKEN, "--stack", self.stack.name, config=True
             ).strip()
         named = _path(self.places, self.site.site.api.token_file)
-        if named is not None and named.is_file():
+        if named is not None and named.is_file() and not self.own_token:
             return named.read_text().strip()
         return self.engine.variables.get(TOKEN, "")
 

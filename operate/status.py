@@ -16,6 +16,7 @@ from event.problems import RunError
 from event.stack import EventStack
 from operate.api import CONNECTIONS, Api, ApiError
 from operate.contextualize.carrier import RECORD
+from operate.event_token import with_event_token
 from operate.places import Places
 from operate.preflight import few
 from operate.progress import Telling
@@ -146,7 +147,7 @@ def status(
 ) -> int:
     """Tell the status once, or again and again until everything is as wanted; the exit code."""
     plan = plan_event(stack)
-    session = open_session(stack, places, telling)
+    session = with_event_token(open_session(stack, places, telling))
     api = session.api()
     last: list[str] = []
     while True:

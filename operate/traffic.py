@@ -16,6 +16,7 @@ from typing import Any
 from event.problems import RunError, nearest
 from event.stack import EventStack
 from operate.api import CONNECTIONS, Api, ApiError
+from operate.event_token import with_event_token
 from operate.places import Places
 from operate.progress import Telling
 from operate.session import open_session
@@ -63,7 +64,7 @@ def traffic(
     """Tell of all clusters, or of one; `RunError` for one that the event does not have."""
     plan = plan_event(stack)
     guests = chosen(plan, cluster)
-    api = open_session(stack, places, telling).api()
+    api = with_event_token(open_session(stack, places, telling)).api()
     rows = api.get("/cluster/resources", type="vm")
     accounts = account(guests, rows, logs(guests, rows, api))
     if as_json:

@@ -16,7 +16,7 @@ from operate.deployed import Deployed, Inputs
 from operate.event_log import GUEST_TYPES
 from operate.leftovers import Leftover, find_object, place
 from operate.survey import MARK, Seen, with_description
-from plan.records import EventPlan, SitePlan
+from plan.records import Access, EventPlan, SitePlan
 
 Wanted = tuple[str, str, Inputs]
 """Name, type and inputs of a resource, as far as its place at the API follows from them."""
@@ -87,11 +87,9 @@ def _names(plan: EventPlan | SitePlan) -> dict[int, str]:
 
 
 def _event(plan: EventPlan, vmids: frozenset[int], seen: Seen) -> Iterator[Wanted]:
-    access = plan.access
-    if access.pool in seen.pools:
-        yield access.pool, "PoolLegacy", {"poolId": access.pool}
-    yield access.group, "GroupLegacy", {"groupId": access.group}
-    yield access.role, "RoleLegacy", {"roleId": access.role}
+    if not plan.access.by_site:
+        yield from _access(plan.access, seen)
+        yield plan.access.role, "RoleLegacy", {"roleId": plan.access.role}
     groups = [plan.security_group, *(each.security_group for each in plan.clusters)]
     for group in groups:
         if group is not None:
@@ -103,11 +101,26 @@ def _event(plan: EventPlan, vmids: frozenset[int], seen: Seen) -> Iterator[Wante
             yield f"{guest.name}-rules", "RulesLegacy", inputs
 
 
+def _access(access: Access, seen: Seen) -> Iterator[Wanted]:
+    if access.pool in seen.pools:
+        yield access.pool, "PoolLegacy", {"poolId": access.pool}
+    yield access.group, "GroupLegacy", {"groupId": access.group}
+
+
 def _site(plan: SitePlan, seen: Seen) -> Iterator[Wanted]:
     for host in plan.hosts:
         if host.bridge in seen.bridges.get(host.name, ()):
             inputs = {"nodeName": host.name, "name": host.bridge}
             yield f"{host.name}-{host.bridge}", "Bridge", inputs
+    if plan.templates_pool and plan.templates_pool.name in seen.pools:
+        yield plan.templates_pool.name, "PoolLegacy", {"poolId": plan.templates_pool.name}
+    for role in plan.roles:
+        yield role.name, "RoleLegacy", {"roleId": role.name}
+    for event in plan.events:
+        yield from _access(event.access, seen)
+        yield event.user_id, "UserLegacy", {"userId": event.user_id}
+        token = {"userId": event.user_id, "tokenName": event.token}
+        yield f"{event.event}-token", "Token", token
     for user in plan.users:
         yield user.user_id, "UserLegacy", {"userId": user.user_id}
     for job in plan.backups:

@@ -20,10 +20,11 @@ from operate.contextualize.again import prepare_again
 from operate.deployed import NOTHING, Deployed, deployed
 from operate.deployed_plan import plan_before
 from operate.drift import stop_if_strangers
+from operate.event_token import event_rights, with_event_token
 from operate.guest_firewall import OpenFirewall, close, open_firewalls
 from operate.kept_disks import kept_disks, kept_line
 from operate.leftovers import Leftover
-from operate.occupied import find_occupied
+from operate.occupied import find_occupied, stop_if_hidden
 from operate.places import Places
 from operate.preflight import (
     Findings,
@@ -36,6 +37,12 @@ from operate.preflight import (
 )
 from operate.progress import Tally, Telling
 from operate.recovery import Repair, begun_vmids, carry_out, plan_repair
+from operate.refusals import (
+    settled,
+    stop_if_changed_hands,
+    stop_if_events_are_up,
+    stop_if_refused,
+)
 from operate.run import Outcome, engine_run
 from operate.session import Session, open_session
 from operate.summary import access_lines, change_lines, end_lines
@@ -91,7 +98,7 @@ def up(stack: Stack, places: Places, wishes: Wishes, telling: Telling) -> None:
     plan = plan_event(stack) if isinstance(stack, EventStack) else plan_site(stack)
     for warning in plan.warnings:
         telling.warn(str(warning))
-    session = start(stack, places, telling)
+    session = with_event_token(start(stack, places, telling), up_to_date=True)
     session.stop_if_locked()
     ready = (
         _check_event(session, stack, plan)
@@ -102,6 +109,8 @@ def up(stack: Stack, places: Places, wishes: Wishes, telling: Telling) -> None:
     if ready.site is not None:
         telling.step(f"site {ready.site.session.stack.name}: {_why(ready)}")
         _finish(_build(ready.site, wishes), quiet=True)
+        ready = replace(ready, session=with_event_token(ready.session))
+        _stop_if_refused(ready.session)
     _finish(_build(ready, wishes))
 
 
@@ -136,14 +145,25 @@ def _check_event(session: Session, stack: EventStack, plan: EventPlan) -> Ready:
     if state is not None:
         comparison = compare_deployed(stack, state, plan)
     stop_if_clashing(session, plan)
+    stop_if_changed_hands(stack, plan, state)
     api = session.api()
+    if session.own_token:
+        _stop_if_refused(session)
     seen = look(api, session.site, sorted({guest.host for guest in plan.guests}))
     stop_without_quorum(session.site, seen)
+    seen = settled(state, seen, api)
+    if state is not None:
+        stop_if_hidden(stack, state, seen, api)
     stop_if_strangers(stack, state, seen, api)
     lost, ours = find_lost(plan, state or NOTHING, seen, api), find_ours(plan, state, seen, api)
     findings = check_event(stack, session.site, plan, seen, _known(state, (*lost, *ours)), api)
     findings.problems += find_occupied(stack, plan, state or NOTHING, seen, api)
+    if plan.access.by_site and plan.access.pool not in seen.pools:
+        findings.site_lacks.append(f"pool {plan.access.pool}")
     findings.stop_if_any()
+    site = _site_if_needed(session, findings)
+    if site is None and not session.own_token:
+        _stop_if_refused(session)
     repair = plan_repair(state, seen, stack.name, api, lost=lost, ours=ours)
     half_made = [each.name for each in repair.leftovers]
     return Ready(
@@ -154,9 +174,14 @@ def _check_event(session: Session, stack: EventStack, plan: EventPlan) -> Ready:
         state=state,
         comparison=comparison,
         repair=repair,
-        site=_site_if_needed(session, findings),
+        site=site,
         site_lacks=findings.site_lacks,
     )
+
+
+def _stop_if_refused(session: Session) -> None:
+    """Raise `PreflightError` when a listed event's token lacks what the site gives it."""
+    stop_if_refused(session.stack, session.site, session.api(), event_rights(session))
 
 
 def compare_deployed(stack: EventStack, state: Deployed, plan: EventPlan) -> Comparison:
@@ -193,6 +218,7 @@ def _check_site(session: Session, plan: EventPlan | SitePlan) -> Ready:
     stop_without_quorum(session.stack, seen)
     stop_if_strangers(session.stack, state, seen, api)
     lost, ours = find_lost(plan, state or NOTHING, seen, api), find_ours(plan, state, seen, api)
+    stop_if_events_are_up(session.stack, plan, state, seen)
     findings = check_site(session.stack, plan, seen, _known(state, (*lost, *ours)), api)
     findings.problems += find_occupied(session.stack, plan, state or NOTHING, seen, api)
     findings.stop_if_any()

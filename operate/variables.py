@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -75,10 +75,18 @@ def engine_variables(
     return added
 
 
-def shell_lines(added: Mapping[str, str], *, token_file: Path | None) -> list[str]:
-    """`export` lines for a shell; a token is read from its file when the shell runs them."""
+def shell_lines(
+    added: Mapping[str, str],
+    *,
+    token_file: Path | None,
+    token_command: Sequence[str] | None = None,
+) -> list[str]:
+    """`export` lines for a shell; a token is read from its file, or printed by a command, when the
+    shell runs them."""
     lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(added.items())]
-    if token_file is not None:
+    if token_command is not None:
+        lines.append(f'export {TOKEN}="$({shlex.join(token_command)})"')
+    elif token_file is not None:
         lines.append(f'export {TOKEN}="$(cat {shlex.quote(str(token_file))})"')
     return lines
 

@@ -11,6 +11,8 @@ import hashlib
 import re
 
 MARK = "practicum"
+EVENT_TOKEN = "up"  # noqa: S105 - the token's name: what it is for
+INSTRUCTOR = "instructor"
 
 # Proxmox VE: ids of security groups are limited to 18 characters (pve-firewall, `pve-fw-rule`
 # group names); names of guests are DNS names, so one label of at most 63 characters (RFC 1035).
@@ -58,6 +60,26 @@ def mark(stack: str, name: str, title: str = "") -> str:
 def pool(stack: str) -> str:
     """Id of the event's resource pool."""
     return f"{MARK}-{stack}"
+
+
+def templates_pool(site: str) -> str:
+    """Id of the pool that the templates of a site are in, for the rights of its events."""
+    return f"{MARK}-{site}-templates"
+
+
+def site_role(site: str, scope: str) -> str:
+    """Id of a role that a site makes for its events."""
+    return f"{MARK}-{site}-{scope}"
+
+
+def event_user(stack: str) -> str:
+    """Id of the user that has the API token of an event."""
+    return f"{MARK}-{stack}@pve"
+
+
+def token_id(stack: str) -> str:
+    """Id of the API token of an event."""
+    return f"{event_user(stack)}!{EVENT_TOKEN}"
 
 
 def instructors_group(stack: str) -> str:

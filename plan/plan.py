@@ -27,6 +27,7 @@ from plan.numbers import INSTRUCTOR_INDEX
 from plan.phrases import few
 from plan.ranges import check_ranges
 from plan.records import Access, EventPlan, SecurityGroup
+from plan.rights import listed_access, own_access
 from plan.roster import ClusterSpec, NodeSpec, Roster, call_roster
 from plan.seating import Seating, Seats
 from plan.services import check_private, host_services, services
@@ -35,21 +36,6 @@ from plan.site import plan_site
 from plan.survey import SiteSurvey, api, survey
 
 __all__ = ["plan_event", "plan_site"]
-
-# Proxmox VE 9 (pve-access-control). Enough to watch, reset and repair guests of the event's pool;
-# nothing that changes their hardware, networks or rights.
-INSTRUCTOR_PRIVILEGES = (
-    "Pool.Audit",
-    "VM.Audit",
-    "VM.Console",
-    "VM.GuestAgent.Audit",
-    "VM.GuestAgent.FileRead",
-    "VM.GuestAgent.FileWrite",
-    "VM.GuestAgent.Unrestricted",
-    "VM.PowerMgmt",
-    "VM.Snapshot",
-    "VM.Snapshot.Rollback",
-)
 
 
 def plan_event(stack: EventStack) -> EventPlan:
@@ -104,7 +90,7 @@ def _event_plan(
         title=event.title,
         site=stack.site.name,
         api=api(site),
-        access=_access(stack.name, event.title),
+        access=_access(stack),
         security_group=group,
         clusters=clusters,
         instructor=(
@@ -158,14 +144,11 @@ def _own_group(stack: EventStack, cluster: ClusterSpec) -> SecurityGroup | None:
     return security_group(stack.name, cluster.override.egress, ingress, dns, cluster=cluster.name)
 
 
-def _access(stack: str, title: str) -> Access:
-    return Access(
-        pool=naming.pool(stack),
-        pool_comment=naming.mark(stack, "event", title),
-        group=naming.instructors_group(stack),
-        role=naming.instructors_role(stack),
-        privileges=INSTRUCTOR_PRIVILEGES,
-    )
+def _access(stack: EventStack) -> Access:
+    """Made by the site when it lists the event, else by the event."""
+    if stack.name in stack.site.site.events:
+        return listed_access(stack.name, stack.site.name)
+    return own_access(stack.name, stack.event.title)
 
 
 def _check_rules(event: Event, scope: Scope) -> None:

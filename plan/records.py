@@ -183,6 +183,7 @@ class Access:
     group: str
     role: str
     privileges: tuple[str, ...]
+    by_site: bool = False  # the site's stack makes it, so the event's does not
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -284,6 +285,7 @@ class TemplateCopy:
     disk_gib: int
     tags: tuple[str, ...]
     description: str
+    pool: str | None  # where listed events have their rights on the templates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -332,6 +334,44 @@ class BackupJob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """A resource pool of the site's own."""
+
+    name: str
+    comment: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Role:
+    """A role that the site makes for its events."""
+
+    name: str
+    privileges: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Right:
+    """A role on a path, for an event's user and its token; `privileges` are the role's."""
+
+    path: str
+    role: str
+    privileges: tuple[str, ...]
+    propagate: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventAccess:
+    """What the site makes for an event that it lists."""
+
+    event: str
+    access: Access
+    user_id: str
+    token: str  # its name; the whole id is user_id!token
+    comment: str
+    rights: tuple[Right, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SitePlan:
     """A site, decided."""
 
@@ -342,5 +382,8 @@ class SitePlan:
     images: tuple[SiteImage, ...]
     users: tuple[User, ...] = ()
     backups: tuple[BackupJob, ...] = ()
+    templates_pool: Pool | None = None  # None as long as no event is listed
+    roles: tuple[Role, ...] = ()
+    events: tuple[EventAccess, ...] = ()
     capacity: Totals | None = field(default=None)
     warnings: tuple[str, ...] = ()

@@ -10,18 +10,21 @@ from event.stack import SiteStack
 from plan.findings import Findings, Scope
 from plan.hosts import MIB_PER_GIB, HostSpec
 from plan.images import ImageSpec, is_shared
-from plan.naming import mark, password_label, tags
+from plan.naming import mark, password_label, tags, templates_pool
 from plan.records import (
     BackupJob,
     ContainerHost,
     Download,
+    EventAccess,
     Load,
+    Pool,
     SiteImage,
     SitePlan,
     TemplateCopy,
     Totals,
     User,
 )
+from plan.rights import event_access, site_roles
 from plan.survey import api, survey
 
 # Proxmox VE: endings of files that content `import` takes (pve-storage); cloud images that end
@@ -38,6 +41,11 @@ def plan_site(stack: SiteStack) -> SitePlan:
     scope = findings.scope(stack.locate)
     looked = survey(stack, findings)
     site, name = stack.site, stack.name
+    if name in site.events:
+        scope.problem(
+            ("site", "events", site.events.index(name)), "is this site", found=name,
+            hint="write the stack names of events",
+        )  # fmt: skip
     findings.stop_if_any()
     _warn(looked.hosts, looked.images.values(), scope)
     network = site.network
@@ -61,6 +69,13 @@ def plan_site(stack: SiteStack) -> SitePlan:
         ),
         users=_users(name, site),
         backups=_backups(name, site),
+        templates_pool=(
+            Pool(name=templates_pool(name), comment=mark(name, "templates"))
+            if site.events
+            else None
+        ),
+        roles=site_roles(name) if site.events else (),
+        events=_events(name, site),
         capacity=_hardware(site, looked.hosts),
         warnings=tuple(findings.warnings),
     )
@@ -85,6 +100,7 @@ def _image(
                 disk_gib=spec.disk_gib,
                 tags=tags(stack, "template"),
                 description=mark(stack, f"template:{spec.name}"),
+                pool=templates_pool(stack) if site.events else None,
             )
             for template in spec.templates
         ),
@@ -143,6 +159,18 @@ def _backups(stack: str, site: Site) -> tuple[BackupJob, ...]:
             comment=mark(stack, name),
         )
         for name, job in sorted(site.backups.items())
+    )
+
+
+def _events(stack: str, site: Site) -> tuple[EventAccess, ...]:
+    return tuple(
+        event_access(
+            event,
+            stack,
+            storages=[image.storage for image in site.images.values()],
+            bridges=[site.network.bridge, site.network.exposed.bridge],
+        )
+        for event in sorted(site.events)
     )
 
 

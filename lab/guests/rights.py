@@ -14,6 +14,7 @@ from lab.errors import bad_parameter, failure, forbidden
 from lab.formats import parse_property_string
 from lab.guests import drives, nets
 from lab.guests.options import CLOUD_INIT
+from lab.sdn.paths import card_paths
 from lab.storage import names
 from lab.storage.definitions import storage_config
 from lab.storage.rights import require_space, require_volume
@@ -128,12 +129,8 @@ def require_bridges(call: Call, config: dict[str, Any]) -> None:
     if call.is_root:
         return
     for key in sorted(filter(nets.is_net, config)):
-        net = nets.parse_net(config[key])
-        if bridge := net.get("bridge"):
-            vnet = call.lab.store.get("vnet", bridge) or {}
-            path = f"/sdn/zones/{vnet.get('zone', 'localnetwork')}/{bridge}"
-            tagged = f"{path}/{net['tag']}" if "tag" in net else path
-            call.lab.rights.require(call.user, tagged, ["SDN.Use"])
+        for path in card_paths(call.lab, nets.parse_net(config[key])):
+            call.lab.rights.require(call.user, path, ["SDN.Use"])
 
 
 def require_drive(call: Call, vmid: int, drive: drives.Drive) -> None:

@@ -13,6 +13,7 @@ from lab.guests.nets import mac_prefix, random_mac
 from lab.guests.rights import require
 from lab.guests.update import stored_tags
 from lab.lxc.mounts import NEW_VOLUME, is_mount, is_volume, parse_mount
+from lab.sdn.paths import card_paths
 from lab.spec import Property, load_methods
 from lab.storage import names
 from lab.storage.definitions import storage_config
@@ -186,11 +187,5 @@ class Permissions:
 
 def require_bridge(call: Call, text: str) -> None:
     """403 when the caller may not put a card on its bridge or virtual network."""
-    net = parse_net(text)
-    bridge = net.get("bridge")
-    if call.is_root or bridge is None:
-        return
-    vnet = call.lab.store.get("vnet", bridge) or {}
-    path = f"/sdn/zones/{vnet.get('zone', 'localnetwork')}/{bridge}"
-    tagged = f"{path}/{net['tag']}" if "tag" in net else path
-    call.lab.rights.require(call.user, tagged, ["SDN.Use"])
+    for path in [] if call.is_root else card_paths(call.lab, parse_net(text)):
+        call.lab.rights.require(call.user, path, ["SDN.Use"])

@@ -17,6 +17,7 @@ from typing import IO, Any
 from event.problems import RunError
 from event.stack import EventStack
 from operate.contextualize.applier import ClusterReport, agents, apply_cluster, lines
+from operate.event_token import is_listed, with_event_token
 from operate.places import Places
 from operate.preflight import few
 from operate.progress import Telling
@@ -34,7 +35,7 @@ def contextualize(
 ) -> int:
     """Prepare clusters (all when none is named); the exit code. `force`: over changed files too."""
     plan = plan_event(stack)
-    session = open_session(stack, places, telling)
+    session = with_event_token(open_session(stack, places, telling))
     wanted = {each.cluster: each for each in all_orders(plan, session.secret())}
     unknown = [name for name in names if name not in wanted]
     if unknown or not wanted:
@@ -77,7 +78,9 @@ def from_program(name: str, cluster: str, given: IO[str], variables: Mapping[str
     secrets: dict[str, str] = json.load(given)
     stack = load_event(variables.get(STACK_FILE) or name, places)
     plan = plan_event(stack)
-    token = secrets.get("token") or _file_token(stack, places) or variables.get(TOKEN, "")
+    handed, written = variables.get(TOKEN, ""), _file_token(stack, places)
+    # The file is the site's; what is handed to a listed event is the event's own.
+    token = secrets.get("token") or ((handed or written) if is_listed(stack) else written or handed)
     agent_of = agents(site_api(stack.site, places, token), plan.boot_timeout_s)
     report = apply_cluster(orders_for(plan, cluster, secrets["secret"]), agent_of)
     text = "\n".join(lines(report))

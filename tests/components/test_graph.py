@@ -68,12 +68,8 @@ def test_sc09_is_131_guests_in_26_clusters_with_few_other_resources() -> None:
         "VmLegacy": 131,
         "VirtualCluster": 26,
         "Instructor": 1,
-        "Access": 1,
         "RulesLegacy": 27,
-        "PoolLegacy": 1,
-        "RoleLegacy": 1,
-        "Acl": 1,
-        "GroupLegacy": 2,  # the instructors' group, and the heads' security group
+        "GroupLegacy": 1,  # the heads' security group; the site makes the event's access
         "proxmoxve": 1,
     }
 

@@ -15,9 +15,16 @@ from tests.engine.practice import Practice  # noqa: E402 - after what pytest sha
 
 @pytest.fixture(scope="module")
 def practice(
-    engine: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+    engine: dict[str, Any],
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
 ) -> Iterator[Practice]:
-    """A practice ground of one module's own; its tests build on one another, in order."""
-    ground = Practice(Path(tmp_path_factory.mktemp("practice")))
+    """A practice ground of one module's own; its tests build on one another, in order.
+
+    In a module with `LISTED` sites list their events, as shipped; in others each event makes its
+    pool and roles by itself, with a token that sees everything.
+    """
+    listed = getattr(request.module, "LISTED", False)
+    ground = Practice(Path(tmp_path_factory.mktemp("practice")), listed=listed)
     yield ground
     ground.close()

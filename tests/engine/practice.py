@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 WRITES = {"POST", "PUT", "DELETE"}
 # What an `up` has written into a stack file of this checkout; each with its indented value.
 SECRETS = re.compile(r"^(encryptionsalt:.*|  practicum:secret:.*(\n    .*)*)\n", re.MULTILINE)
+EVENTS = re.compile(r"^    events: .*\n", re.MULTILINE)
 SITE_ENDPOINT = re.compile(r"127\.0\.0\.1:\d+")
 
 
@@ -63,6 +64,7 @@ class Practice:
     variables of the environment."""
 
     folder: Path
+    listed: bool = False  # whether sites list their events, as shipped, or none
     ports: dict[str, int] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
 
@@ -71,6 +73,8 @@ class Practice:
         self.stacks.mkdir(parents=True)
         for path in (ROOT / "stacks").glob("Pulumi.*.yaml"):
             text = SECRETS.sub("", path.read_text())
+            if not self.listed:
+                text = EVENTS.sub("", text)
             name = path.name.split(".")[1]
             if SITE_ENDPOINT.search(text):
                 self.ports[name] = _free_port()
@@ -208,6 +212,15 @@ class Practice:
         places += [f"nodes/{each['node']}/network" for each in self.api("GET", "nodes", site)]
         rows = [row for place in places for row in self.api("GET", place, site)]
         return [str(row) for row in [*rows, *self.guests(site)] if "practicum" in str(row)]
+
+    def of_event(self, event: str, site: str = "lab") -> list[str]:
+        """What of it names an event, without the access that the event's site keeps for it."""
+        access = (f"practicum:{site}:event:{event}", f"'practicum-{event}@pve", "-instructors'")
+        return [
+            each
+            for each in self.marked(site)
+            if event in each and not any(text in each for text in access)
+        ]
 
     def close(self) -> None:
         """Stop the labs, and engines and plugins that outlived those who started them."""

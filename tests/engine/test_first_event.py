@@ -11,10 +11,13 @@ from tests.engine.practice import Practice
 
 pytestmark = pytest.mark.engine
 
+LISTED = True
+"""As shipped: the site gives its events narrow API tokens."""
+
 
 def test_a_preview_needs_neither_the_lab_nor_a_secret(practice: Practice) -> None:
     run = practice.good("preview", "laptop")
-    assert run.changes == {"create": 13}
+    assert run.changes == {"create": 8}
     assert practice.requests() == []
 
 
@@ -81,7 +84,7 @@ def test_destroy_leaves_nothing_of_the_event_and_the_site_as_it_was(practice: Pr
     foreign = practice.api("GET", "nodes/pve01/qemu/200201/config")
     assert practice.run("destroy", "lab").code == 1  # its event is still there
     practice.good("destroy", "laptop")
-    assert [each for each in practice.marked() if "laptop" in each] == []
+    assert practice.of_event("laptop") == []
     assert len(practice.guests()) == 2  # the template, and somebody's guest
     practice.good("destroy", "lab")
     assert practice.marked() == []

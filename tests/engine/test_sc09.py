@@ -14,6 +14,9 @@ from tests.engine.practice import Practice
 
 pytestmark = pytest.mark.engine
 
+LISTED = True
+"""As shipped: the site gives its events narrow API tokens."""
+
 NEW_CLUSTER = {
     "create c27-head",
     "create c27-n1",
@@ -143,6 +146,6 @@ def test_a_disk_that_cannot_grow_is_refused_before_anything_is_sent(practice: Pr
 
 def test_destroy_leaves_nothing_of_the_event(practice: Practice) -> None:
     practice.good("destroy", "sc09")
-    assert [each for each in practice.marked() if "sc09" in each] == []
+    assert practice.of_event("sc09") == []
     practice.good("destroy", "lab")
     assert practice.marked() == []

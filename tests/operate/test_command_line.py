@@ -193,11 +193,15 @@ def test_the_environment_for_a_shell_names_the_tokens_file(
         home=places.pulumi_home,
     )  # fmt: skip
     monkeypatch.setattr(engine_verbs, "ensure_engine", lambda _: parts)
-    assert command_line.run(["env", "sc09"]) == 0
+    assert command_line.run(["env"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1].startswith('export PROXMOX_VE_API_TOKEN="$(cat ')
     assert not any("PRACTICUM_STACK_FILE" in line for line in lines)
     assert all(line.startswith("export ") for line in lines)
+    assert command_line.run(["env", "sc09"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]  # a listed event's own, still in its state
+    assert last.startswith('export PROXMOX_VE_API_TOKEN="$(/')
+    assert last.endswith('/practicum env sc09 --token)"')
     outside = places.stacks / "Pulumi.labevent.yaml"
     assert command_line.run(["env", str(outside)]) == 0
     text = capsys.readouterr().out

@@ -122,3 +122,27 @@ def test_only_guests_and_volumes_that_may_be_seen_are_listed(guest: Api) -> None
     grant(guest, "/storage/pool", "Datastore.Audit")
     assert [row["vmid"] for row in guest.ask("GET", "nodes/pve1/qemu")] == [100]
     assert guest.volumes("pool") == ["pool:100/vm-100-disk-0.raw"]
+
+
+@pytest.mark.parametrize(
+    ("card", "needed"),
+    [
+        ("virtio,bridge=vmbr0", ""),
+        ("virtio,bridge=vmbr0,tag=7", "/7"),
+        ("virtio,bridge=vmbr0,tag=7,trunks=9", "/9"),
+        ("virtio,bridge=vmbr0,trunks=7;9", "/9"),
+        ("virtio,bridge=vmbr0,trunks=5-7", "/5"),
+    ],
+)
+def test_a_card_needs_the_right_to_its_vlan_and_to_each_of_its_trunk(
+    guest: Api, card: str, needed: str
+) -> None:
+    grant(guest, "/vms/100", "VM.Config.Network", "VM.Audit")
+    bridge = "/sdn/zones/localnetwork/vmbr0"
+    for vlan in ("/6", "/7"):
+        grant(guest, bridge + vlan, "SDN.Use")
+    text = f"Permission check failed ({bridge}{needed}, SDN.Use)"
+    if needed != "/7":
+        assert refusal(guest, "PUT", "q/100/config", net0=card) == text
+    grant(guest, bridge + needed, "SDN.Use")
+    guest.put(100, net0=card)
