@@ -12,6 +12,7 @@ from event.problems import RunError
 from event.stack import EventStack
 from operate.contextualize.again import prepare_again
 from operate.deployed import deployed
+from operate.event_token import with_event_token
 from operate.handouts.entry import find
 from operate.places import Places
 from operate.preflight import few
@@ -28,7 +29,7 @@ def reset(stack: EventStack, name: str, places: Places, wishes: Wishes, telling:
     """Make the guests behind `c07` or `c07/n2` anew. Raises `RunError` for an unknown name."""
     plan = plan_event(stack)
     names = guests_of(plan, name)
-    session = start(stack, places, telling)
+    session = with_event_token(start(stack, places, telling))
     session.stop_if_locked()
     state = deployed(session.engine)
     urns = {each.logical: each.urn for each in state.guests} if state else {}
