@@ -13,7 +13,7 @@ import pulumi_proxmoxve as proxmoxve
 
 from components.guest import Guest
 from plan.records import ClusterNetwork as PlannedNetwork
-from plan.records import FirewallRule
+from plan.records import FirewallRule, Interface
 from plan.records import SecurityGroup as PlannedGroup
 
 SecurityGroupResource = proxmoxve.cluster.firewall.security.GroupLegacy
@@ -64,6 +64,7 @@ def guard(guest: Guest, group: pulumi.Resource, opts: pulumi.ResourceOptions) ->
     copied to its clones (`components.image`). The rules live in the guest's file and go with it.
     """
     planned = guest.planned
+    filters = [_address_filter(guest, n, nic, opts) for n, nic in planned.filtered_interfaces]
     return proxmoxve.firewall.RulesLegacy(
         f"{planned.name}-rules",
         proxmoxve.firewall.RulesLegacyArgs(
@@ -78,7 +79,35 @@ def guard(guest: Guest, group: pulumi.Resource, opts: pulumi.ResourceOptions) ->
         opts=pulumi.ResourceOptions.merge(
             opts,
             pulumi.ResourceOptions(
-                depends_on=[guest, group], deleted_with=guest, delete_before_replace=True
+                depends_on=[guest, group, *filters],
+                deleted_with=guest,
+                delete_before_replace=True,
+            ),
+        ),
+    )
+
+
+def _address_filter(
+    guest: Guest, number: int, nic: Interface, opts: pulumi.ResourceOptions
+) -> pulumi.Resource:
+    """Let NIC `number` send from its own address only, in ARP as well: Proxmox VE takes an IP set
+    of this name for that. It is there before any rule opens the NIC."""
+    planned = guest.planned
+    name = f"ipfilter-net{number}"
+    return proxmoxve.firewall.IpsetLegacy(
+        f"{planned.name}-{name}",
+        proxmoxve.firewall.IpsetLegacyArgs(
+            node_name=planned.host,
+            vm_id=planned.vmid,
+            name=name,
+            cidrs=[proxmoxve.firewall.IpsetLegacyCidrArgs(name=str(nic.address.ip))]
+            if nic.address
+            else [],
+        ),
+        opts=pulumi.ResourceOptions.merge(
+            opts,
+            pulumi.ResourceOptions(
+                depends_on=[guest], deleted_with=guest, delete_before_replace=True
             ),
         ),
     )

@@ -18,7 +18,7 @@ from event.problems import RunError
 from operate.deployed import Deployed, Inputs
 from operate.engine_errors import explain
 from operate.event_log import GUEST_TYPES, short_type, urn_name
-from operate.leftovers import Leftover
+from operate.leftovers import OF_GUESTS, Leftover
 from operate.session import SECRET, Session, has_key
 from operate.survey import MARK, Seen, with_description
 from operate.unfinished import find_objects
@@ -44,6 +44,7 @@ _IDS: Mapping[str, Callable[[Inputs], str]] = {
     "Job": lambda given: str(given["resourceId"]),
     "Bridge": lambda given: f"{given['nodeName']}:{given['name']}",
     "RulesLegacy": lambda given: f"rule-{int(given['vmId'])}",  # any name: it has none there
+    "IpsetLegacy": lambda given: str(given["name"]),
 }
 """How the provider names an object in the state, by its type; without what can be made twice."""
 
@@ -138,7 +139,7 @@ def with_ours(session: Session, export: dict[str, Any], found: Iterable[Leftover
 
 def _host(kind: str, found: Leftover) -> Entry:
     """The host in a path, for what is bound to one: it may be another than the planned."""
-    if kind in ("RulesLegacy", *GUEST_TYPES) and found.path.startswith("/nodes/"):
+    if kind in (*OF_GUESTS, *GUEST_TYPES) and found.path.startswith("/nodes/"):
         return {"nodeName": found.path.split("/")[2]}
     return {}
 

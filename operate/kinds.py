@@ -58,7 +58,7 @@ KINDS = (
 SETTINGS = ("FirewallLegacy", "Firewall")
 """Settings that are there before practicum: cluster and hosts, looked at by `_settings`."""
 
-FOLLOWING = ("Acl", "RulesLegacy", "OptionsLegacy", "Token")
+FOLLOWING = ("Acl", "RulesLegacy", "IpsetLegacy", "OptionsLegacy", "Token")
 """What cannot be there without an object above: entries of a group or user, a user's API token, a
 guest's firewall."""
 

@@ -23,6 +23,8 @@ TASK_S = 120.0
 POLL_S = 0.2
 GROUPS = "/cluster/firewall/groups"
 ROLES = "/access/roles/"
+OF_GUESTS = ("RulesLegacy", "IpsetLegacy")
+"""What lies in a guest's firewall: ours if the guest is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,11 +55,13 @@ def find_object(
     path = _path(kind, inputs)
     if not path:
         return None
-    if kind == "RulesLegacy":
+    if kind in OF_GUESTS:
         guest = seen.guests.get(int(inputs.get("vmId") or 0))
         ours = guest is not None and with_description(api, guest).is_ours(stack)
-        rules = _read(api, path) if ours else None
-        return Leftover(name=name, type=kind, path=path) if rules else None
+        there = _read(api, path) if ours else None
+        # A guest always has a list of rules; an IP set without members is there all the same.
+        begun = there is not None if kind == "IpsetLegacy" else there
+        return Leftover(name=name, type=kind, path=path) if begun else None
     if not _is_ours(_comment(api, path), path, stack):
         return None
     return Leftover(name=name, type=kind, path=path)
@@ -107,6 +111,10 @@ _PLACES: dict[str, Callable[[Inputs], str]] = {
     "RulesLegacy": lambda inputs: (
         f"/nodes/{inputs.get('nodeName')}/qemu/{inputs.get('vmId')}/firewall/rules"
     ),
+    "IpsetLegacy": lambda inputs: (
+        f"/nodes/{inputs.get('nodeName')}/qemu/{inputs.get('vmId')}/firewall/ipset/"
+        f"{inputs.get('name')}"
+    ),
 }
 """Where an object is, by its type and inputs."""
 
@@ -118,9 +126,9 @@ def _path(kind: str, inputs: Inputs) -> str:
 
 
 def place(kind: str, inputs: Inputs) -> str:
-    """What tells an object from all others: its path, for a guest's rules without the host."""
+    """What tells an object from all others: its path, for a guest's firewall without the host."""
     path = _path(kind, inputs)
-    return path.partition("/qemu/")[2] if kind == "RulesLegacy" else path
+    return path.partition("/qemu/")[2] if kind in OF_GUESTS else path
 
 
 def _read(api: Api, path: str) -> Any:
@@ -163,6 +171,10 @@ def delete(leftover: Leftover, api: Api) -> None:
             _wait(api, api.delete(leftover.path, purge="1"))
         elif leftover.type == "RulesLegacy":
             _delete_rules(api, leftover.path)
+        elif leftover.type == "IpsetLegacy":
+            for member in api.get(leftover.path):
+                api.delete(f"{leftover.path}/{member['cidr']}")
+            api.delete(leftover.path)
         elif leftover.path.startswith(f"{GROUPS}/"):
             _delete_rules(api, leftover.path)
             api.delete(leftover.path)

@@ -99,6 +99,9 @@ def _event(plan: EventPlan, vmids: frozenset[int], seen: Seen) -> Iterator[Wante
         if guest.security_group and found is not None and guest.vmid in vmids:
             inputs = {"nodeName": found.host, "vmId": guest.vmid}
             yield f"{guest.name}-rules", "RulesLegacy", inputs
+            for number, _ in guest.filtered_interfaces:
+                name = f"ipfilter-net{number}"
+                yield f"{guest.name}-{name}", "IpsetLegacy", {**inputs, "name": name}
 
 
 def _access(access: Access, seen: Seen) -> Iterator[Wanted]:

@@ -103,6 +103,15 @@ class Guest:
     documents: tuple[Document, ...] = ()
     level: Level = "none"  # how far contextualization prepares it
 
+    @property
+    def filtered_interfaces(self) -> tuple[tuple[int, Interface], ...]:
+        """NICs with a firewall and an address of their own, which alone they may send from."""
+        return tuple(
+            (number, nic)
+            for number, nic in enumerate(self.interfaces)
+            if nic.firewall and nic.address
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirewallRule:

@@ -69,6 +69,7 @@ def test_sc09_is_131_guests_in_26_clusters_with_few_other_resources() -> None:
         "VirtualCluster": 26,
         "Instructor": 1,
         "RulesLegacy": 27,
+        "IpsetLegacy": 27,  # the address that each head and the instructors' node may send from
         "GroupLegacy": 1,  # the heads' security group; the site makes the event's access
         "proxmoxve": 1,
     }

@@ -27,6 +27,10 @@ def picture(practice: Practice, event: str = "laptop") -> dict[str, Any]:
             "config": {key: _spelled(value) for key, value in config.items() if key not in OWN},
             "rules": plain(practice.api("GET", f"{path}/firewall/rules")),
             "firewall": plain(practice.api("GET", f"{path}/firewall/options")),
+            "filters": {
+                name: plain(practice.api("GET", f"{path}/firewall/ipset/{name}"))
+                for name in (row["name"] for row in practice.api("GET", f"{path}/firewall/ipset"))
+            },
         }
     for place in ("pools", "access/groups", "access/roles", "access/acl"):
         rows = [row for row in practice.api("GET", place) if event in str(row)]

@@ -17,7 +17,7 @@ LISTED = True
 
 def test_a_preview_needs_neither_the_lab_nor_a_secret(practice: Practice) -> None:
     run = practice.good("preview", "laptop")
-    assert run.changes == {"create": 8}
+    assert run.changes == {"create": 9}
     assert practice.requests() == []
 
 

@@ -216,6 +216,25 @@ def test_rules_of_a_guest_that_were_made_already_are_cleared(
     assert f"DELETE {path}" not in site_api.calls
 
 
+def test_an_address_filter_that_was_begun_is_removed_with_its_members(
+    state: dict[str, Any], api: Api, site_api: StandIn
+) -> None:
+    given = {**vm_inputs(state, "c01-head"), "name": "ipfilter-net0"}
+    path = f"/nodes/{given['nodeName']}/qemu/{given['vmId']}/firewall/ipset/ipfilter-net0"
+    kind = "proxmoxve:firewall/ipsetLegacy:IpsetLegacy"
+    cut = read_export(cut_off(state, kind, "c01-head-ipfilter-net0", given))
+    assert plan_repair(cut, survey(api, ()), "event", api).leftovers == ()
+    site_api.answers[path] = [{"cidr": "198.51.100.11"}]
+    site_api.answers[f"{path}/198.51.100.11"] = None
+    repair = plan_repair(cut, survey(api, ()), "event", api)
+    assert [each.path for each in repair.leftovers] == [path]
+    carry_out(session(AnyEngine()), repair, cut, api)
+    assert [call for call in site_api.calls if call.startswith("DELETE")] == [
+        f"DELETE {path}/198.51.100.11",
+        f"DELETE {path}",
+    ]
+
+
 def test_a_pool_of_somebody_else_stays(state: dict[str, Any], api: Api, site_api: StandIn) -> None:
     site_api.answers["/pools/staff"] = {"comment": "everybody's"}
     cut = cut_off(state, "proxmoxve:index/poolLegacy:PoolLegacy", "thing", {"poolId": "staff"})

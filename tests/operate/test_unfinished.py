@@ -177,6 +177,19 @@ def test_rules_of_a_guest_that_the_state_lacks_are_cleared_and_no_others(
     assert lost(plan, state, api) == ["c01-head-rules"]
 
 
+def test_an_address_filter_that_the_state_lacks_is_cleared_even_when_it_is_empty(
+    plan: EventPlan, api: Api, site_api: StandIn
+) -> None:
+    state = export(plan)
+    for vmid, name in ((100101, "c01-head"), (100201, "c02-head")):
+        put(site_api, vmid, name, tags="event;practicum")
+        site_api.answers[f"/nodes/pve02/qemu/{vmid}/firewall/ipset/ipfilter-net0"] = []
+    kind = "proxmoxve:firewall/ipsetLegacy:IpsetLegacy"
+    given = {"nodeName": "pve01", "vmId": 100201, "name": "ipfilter-net0"}
+    state["deployment"]["resources"].append({"urn": "a::b::c::f", "type": kind, "inputs": given})
+    assert lost(plan, state, api) == ["c01-head-ipfilter-net0"]
+
+
 def test_a_token_that_may_not_look_finds_nothing(
     plan: EventPlan, api: Api, site_api: StandIn
 ) -> None:

@@ -88,9 +88,8 @@ def _guarded(guest: Guest, common: SecurityGroup) -> dict[str, Any]:
                     "policy_out": "DROP"},
         "rules": [{"type": "group", "action": group, "enable": 1}],
         "ipset": {
-            f"ipfilter-net{number}": {"entries": [{"cidr": str(nic.address.ip)}]}
-            for number, nic in enumerate(guest.interfaces)
-            if nic.firewall and nic.address
+            f"ipfilter-net{number}": {"entries": [{"cidr": str(nic.address and nic.address.ip)}]}
+            for number, nic in guest.filtered_interfaces
         },
     }  # fmt: skip
 
