@@ -34,8 +34,7 @@ def main() -> None:
         provider = site_provider(event.site, event.api, own_token=event.access.by_site)
         stop_if_occupied(stack.name, (guest.vmid for guest in event.guests), provider)
         kept = with_kept_disks(event, from_text(os.environ.get(VARIABLE, "")))
-        hooks = turns(event).binding()
-        build_event(kept, provider=provider, passwords=passwords, hooks=hooks)
+        build_event(kept, provider=provider, passwords=passwords, hooks=turns(event).binding())
         disks = written_disks(event.guests)
         export(outputs(event) | {"planDigest": plan_digest(event), "disksGib": disks})
     else:
