@@ -33,9 +33,13 @@ PATIENCE_S = 0.25
 """How often the end of the run is looked for."""
 BLIND_PAUSE_S = 1.0
 LOCK_ERROR = re.compile(
+    r"VM clone: .*("
     r"cfs-lock 'storage-[^']*' error: got lock request timeout"
-    r"|can't lock file '[^']*/pve-storage-[^']*' - got timeout"
+    r"|can't lock file '[^']*/pve-storage-[^']*' - got timeout)",
+    re.DOTALL,
 )
+"""Of a clone, which leaves nothing behind. A later step that meets a lock leaves a guest that is
+half there, and to create that once more would find its VMID taken."""
 CANCELLED = re.compile(r"context canceled|operation was canceled", re.IGNORECASE)
 TRIES = 5
 """How often a guest is tried that meets a lock."""

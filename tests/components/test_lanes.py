@@ -20,7 +20,8 @@ from plan.plan import plan_event
 from plan.records import Guest
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCK = "clone failed: cfs-lock 'storage-shared' error: got lock request timeout"
+TIMEOUT = "cfs-lock 'storage-shared' error: got lock request timeout"
+LOCK = f'VM clone: task "UPID:pve01:qmclone" failed to complete with exit code: {TIMEOUT}'
 PATIENCE_S = 60
 
 
@@ -152,7 +153,8 @@ def test_a_lock_that_is_never_free_ends_the_tries(guests: tuple[Guest, ...]) -> 
 
 
 @pytest.mark.parametrize(
-    ("error", "operation"), [("no room", "create"), (LOCK, "update"), (LOCK, "delete")]
+    ("error", "operation"),
+    [("no room", "create"), (TIMEOUT, "create"), (LOCK, "update"), (LOCK, "delete")],
 )
 def test_another_failure_is_not_tried_again_and_holds_up_nobody(
     guests: tuple[Guest, ...], error: str, operation: str

@@ -170,7 +170,8 @@ class Practice:
         path = self.state / "lab" / site / "requests.jsonl"
         if not path.exists():
             return []
-        return [json.loads(line) for line in path.read_text().splitlines()]
+        # The lab may be writing the last line just now.
+        return [json.loads(line) for line in path.read_text().splitlines(True) if line[-1] == "\n"]
 
     def writes(self, site: str = "lab") -> list[str]:
         """Requests that changed something, as `METHOD path`."""
