@@ -43,7 +43,7 @@ NAIVE_PARALLEL = 16
 MOST_RUNS = 20
 LIMIT_S = 1800
 CLONE = re.compile(r"/nodes/[^/]+/qemu/\d+/clone")
-WITHOUT_LANES = {r"hooks = turns\(event\)\.binding\(\)": "hooks = None"}
+WITHOUT_LANES = {r"hooks=turns\(event\)\.binding\(\)": "hooks=None"}
 REALISTIC = ("--realistic", "--clone-seconds", str(CLONE_S))
 
 Say = Callable[[str], None]
