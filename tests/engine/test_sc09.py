@@ -23,6 +23,7 @@ NEW_CLUSTER = {
     "create c27-n2",
     "create c27-n3",
     "create c27-n4",
+    "create c27-head-ipfilter-net0 (Ipset)",
     "create c27-head-rules (Rules)",
     "update instructor",
 }
@@ -78,6 +79,7 @@ def test_a_retired_cluster_goes_with_its_firewall_and_renumbers_no_other(
 ) -> None:
     practice.edit("sc09", "count: 27, prefix: c", "count: 27, prefix: c, retire: [13]")
     gone = {f"delete c13-{node}" for node in ("head", "n1", "n2", "n3", "n4")} | {
+        "delete c13-head-ipfilter-net0 (Ipset)",
         "delete c13-head-rules (Rules)",
         "update instructor",
     }
