@@ -119,13 +119,17 @@ def _clone_tasks(lab: Served) -> list[dict[str, Any]]:
 
 
 def without_lanes(folder: Path, program: Program) -> Program:
-    """The same program, whose guests do not wait for their turn."""
+    """The same program, whose guests do not wait for their turn.
+
+    It takes the guests that its failed runs have left for its own, as a naive program would.
+    """
     target = folder / "naive"
     copy_program(target)
     main = target / "__main__.py"
     main.write_text(replaced(main.read_text(), WITHOUT_LANES))
     (target / "stacks").symlink_to(program.folder / "stacks")
-    return replace(program, folder=target)
+    checked = {**program.variables, "PRACTICUM_CHECKED": "1"}
+    return replace(program, folder=target, variables=checked)
 
 
 def one_round(size: Size, say: Say, said: str) -> tuple[Built, Built, Built, Programs]:
