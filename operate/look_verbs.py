@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from event.stack import EventStack, Stack
 from operate.adoption import find_ours
+from operate.api import Api, ApiError
 from operate.deployed import Deployed, deployed
 from operate.drift import strangers, strangers_text, told
 from operate.engine_errors import explain
@@ -17,7 +18,7 @@ from operate.places import Places
 from operate.preflight import few, look, stop_if_blind
 from operate.progress import Tally, Telling
 from operate.reading import read_again
-from operate.recovery import carry_out, plan_repair
+from operate.recovery import Repair, carry_out, plan_repair
 from operate.refusals import hidden_guests, hidden_text, settled
 from operate.run import Outcome, engine_run
 from operate.session import open_session
@@ -117,7 +118,7 @@ def refresh(stack: Stack, places: Places, wishes: Wishes, telling: Telling) -> N
         options += ["--exclude", urn]
     tally = Tally(wanted=names)
     outcome = read_again(session, state, options, f"refresh {stack.name}", tally)
-    opened = open_firewalls(state, seen, api, without=[each.name for each in repair.leftovers])
+    opened = _opened(state, seen, api, repair, tally)
     record = outcome.record() | {
         "gone": sorted(outcome.tally.gone),
         "firewalls": {each.name: dict(each.differs) for each in opened},
@@ -126,6 +127,18 @@ def refresh(stack: Stack, places: Places, wishes: Wishes, telling: Telling) -> N
     after = deployed(session.engine) if outcome.tally.drift else None
     telling.summary(_drift_lines(outcome, state, after, seen, opened), record)
     outcome.stop_if_failed()
+
+
+def _opened(
+    state: Deployed, seen: Seen, api: Api, repair: Repair, tally: Tally
+) -> tuple[OpenFirewall, ...]:
+    """Heads' firewalls that others have opened. What was read before is told all the same when
+    they cannot be read."""
+    try:
+        return open_firewalls(state, seen, api, without=[each.name for each in repair.leftovers])
+    except ApiError as failure:
+        tally.general_errors.append(f"the heads' firewalls cannot be read: {failure.text}")
+        return ()
 
 
 def _drift_lines(

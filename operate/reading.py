@@ -30,7 +30,8 @@ def read_again(
     if not (tally.failed or tally.gone):
         return outcome
     if (after := deployed(session.engine)) is not None:
-        export = without_companions(with_unread(state.raw, after.raw, tally.failed))
+        read = with_unread(state.raw, after.raw, tally.failed)
+        export = without_companions(state.raw, read)
         if export != after.raw:
             session.engine.told(
                 "stack", "import", "--stack", session.stack.name, stdin=json.dumps(export)
@@ -50,9 +51,17 @@ def with_unread(
     return {**after, "deployment": {**after["deployment"], "resources": resources}}
 
 
-def without_companions(export: dict[str, Any]) -> dict[str, Any]:
-    """An export without what is deleted with something that is not in it."""
-    found = export["deployment"].get("resources") or []
+def without_companions(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """The later of two exports, without what was deleted with something that is not in it.
+
+    The earlier one says what goes with what: the engine forgets it with the machine.
+    """
+    found = after["deployment"].get("resources") or []
     there = {each["urn"] for each in found}
-    resources = [each for each in found if each.get("deletedWith", each["urn"]) in there]
-    return {**export, "deployment": {**export["deployment"], "resources": resources}}
+    owners = {
+        each["urn"]: each["deletedWith"]
+        for each in before["deployment"].get("resources") or []
+        if each.get("deletedWith")
+    }
+    resources = [each for each in found if owners.get(each["urn"], each["urn"]) in there]
+    return {**after, "deployment": {**after["deployment"], "resources": resources}}

@@ -87,9 +87,11 @@ def stop_if_changed_hands(stack: Stack, plan: EventPlan, state: Deployed | None)
     more: it would lose pool and rights under its guests."""
     if state is None or not (state.guests or state.pools):
         return
-    if plan.access.by_site and state.pools:
+    # Somebody may have deleted the pool: the component around it stays in the state.
+    own = bool(state.pools) or any(kind == "Access" for kind, _ in state.objects)
+    if plan.access.by_site and own:
         raise RunError(_changed(stack, plan.site, f"lists {stack.name} in events now"))
-    if not plan.access.by_site and not state.pools:
+    if not plan.access.by_site and not own:
         raise RunError(_changed(stack, plan.site, f"does not list {stack.name} in events any more"))
 
 

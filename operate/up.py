@@ -36,6 +36,7 @@ from operate.preflight import (
     stop_without_quorum,
 )
 from operate.progress import Tally, Telling
+from operate.reading import read_again
 from operate.recovery import Repair, begun_vmids, carry_out, plan_repair
 from operate.refusals import (
     settled,
@@ -268,14 +269,28 @@ def _build(ready: Ready, wishes: Wishes) -> Outcome:
     session.make_secret()
     options = ["--yes", "--skip-preview", "--continue-on-error"]
     options += ["--parallel", str(parallel_up(plan, wishes))]
-    if wishes.refresh or ready.damaged:
-        options.append("--refresh")
+    if (wishes.refresh or ready.damaged) and state is not None:
+        _read_again(session, state, plan, wishes)
     title = f"up {session.stack.name}"
     session.engine.variables[VARIABLE] = as_text(ready.kept)
     outcome = engine_run(session, "up", options, title, Tally(wanted=guest_names(plan)))
     if outcome.ok and isinstance(plan, EventPlan):
         prepare_again(session, plan, outcome.tally)
     return outcome
+
+
+def _read_again(
+    session: Session, state: Deployed, plan: EventPlan | SitePlan, wishes: Wishes
+) -> None:
+    """Refresh everything before an `up`. Raises `RunFailed` when something cannot be read."""
+    options = ["--yes", "--skip-preview", "--parallel", str(parallel(plan, wishes))]
+    tally = Tally(wanted=guest_names(plan))
+    outcome = read_again(session, state, options, "reading what others changed", tally)
+    if not outcome.ok:
+        outcome.verb = "up"
+        tally.done.clear()
+        session.telling.summary(end_lines(outcome), outcome.record())
+    outcome.stop_if_failed()
 
 
 def guest_names(plan: EventPlan | SitePlan) -> frozenset[str] | None:

@@ -136,6 +136,17 @@ def test_an_event_that_is_up_keeps_the_access_that_it_came_with(places: Places, 
     stop_if_changed_hands(stack, plan_event(stack), None)
 
 
+def test_a_pool_that_somebody_deleted_changes_no_hands(places: Places) -> None:
+    component = "practicum:index:Access"
+    rows = [
+        {"urn": urn(TYPES["vm"], "c01-1"), "type": TYPES["vm"], "inputs": {"vmId": 1}},
+        {"urn": urn(component, "practicum-event"), "type": component},
+    ]
+    state = read_export({"deployment": {"resources": rows}})
+    stack = listed(places, "[]")
+    stop_if_changed_hands(stack, plan_event(stack), state)
+
+
 def test_a_site_keeps_events_on_its_list_that_are_up(
     places: Places, api: Api, site_api: StandIn
 ) -> None:
