@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lab.engines.lxc.availability import unavailable
+from lab.engines.lxc.images import default_folder
 from tests.guests.ground import Ground
 from tests.image.conftest import built, cannot
 
@@ -29,8 +29,7 @@ def images() -> Path:
     if reason := unavailable():
         cannot(reason)
     built()
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "practicum" / "images"
+    return default_folder()
 
 
 @pytest.fixture(scope="module")

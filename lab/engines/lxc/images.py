@@ -11,6 +11,7 @@ import uuid
 from pathlib import Path
 
 from lab.engines.lxc.holder import Holder
+from lab.engines.lxc.kept import kept
 from lab.engines.lxc.programs import run
 from lab.errors import TaskError
 
@@ -26,8 +27,7 @@ FLAVOURS = ("exercises", "plain")
 
 def default_folder() -> Path:
     """Where `practicum image build` puts images."""
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser().absolute() / "practicum" / "images"
+    return kept("images")
 
 
 def find(folder: Path, volume: str) -> Path:

@@ -11,6 +11,8 @@ import os
 import shutil
 from pathlib import Path
 
+from lab.engines.lxc.kept import kept
+
 MASKED = (
     "systemd-udevd.service", "systemd-udevd-control.socket", "systemd-udevd-kernel.socket",
     "systemd-udev-trigger.service", "systemd-udev-settle.service", "systemd-resolved.service",
@@ -138,19 +140,13 @@ delete_module errno 1
 MOUNT_NFS = "usr/sbin/mount.nfs"
 
 
-def programs_folder() -> Path:
-    """Where `python -m toolchain program` puts what it has compiled."""
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser().absolute() / "practicum" / "programs"
-
-
 def write(folder: Path, *, stages: bool = True) -> Path:
     """Write the layer to a folder and return it; with `stages` for an older cloud-init.
 
     The lab's own mount.nfs is part of it where it has been compiled: a container cannot mount by
     the kernel's client, even where there is one.
     """
-    own = programs_folder() / "mount-nfs"
+    own = kept("programs") / "mount-nfs"
     if own.is_file():
         target = folder / MOUNT_NFS
         target.parent.mkdir(parents=True, exist_ok=True)
