@@ -8,7 +8,6 @@ a later sweep leaves them out.
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,13 +16,12 @@ from typing import Any
 import pytest
 
 from tests.engine.killing import FIRST, VICTIMS, KillingGround, Point
+from tests.engine.noted import SWEEP, note, noted
 from tests.engine.practice import Practice
 
 pytestmark = [pytest.mark.faults, pytest.mark.engine]
 
 SEED = 20261125
-SWEEP = "PRACTICUM_SWEEP" in os.environ
-DONE = os.environ.get("PRACTICUM_SWEEP_DONE")
 REQUESTS = 156
 """Of an `up` of the 2 × 3 event, and some more: how often a task is asked for its end differs."""
 
@@ -59,10 +57,12 @@ def sample() -> list[Point]:
 def moments() -> list[Point]:
     """Random moments of the tutorial of SC09."""
     chance = random.Random(SEED)
-    return [
+    found = [
         Point(victim=VICTIMS[number % 4], index=chance.randrange(11, SC09_REQUESTS))
         for number in range(SC09_MOMENTS)
     ]
+    before = noted()
+    return [each for each in found if f"sc09 {each}" not in before]
 
 
 def points() -> list[Point]:
@@ -70,18 +70,8 @@ def points() -> list[Point]:
     found = every() if SWEEP else sample()
     if SWEEP:
         random.Random(SEED).shuffle(found)
-    return [each for each in found if f"2x3 {each}" not in noted()]
-
-
-def noted() -> set[str]:
-    """What an earlier sweep has seen go well."""
-    return set(Path(DONE).read_text().splitlines()) if DONE and Path(DONE).exists() else set()
-
-
-def note(text: str) -> None:
-    if DONE:
-        with Path(DONE).open("a") as file:
-            file.write(text + "\n")
+    before = noted()
+    return [each for each in found if f"2x3 {each}" not in before]
 
 
 def ground_of(folder: Path, event: str) -> Iterator[KillingGround]:
@@ -127,7 +117,5 @@ def test_the_up_after_a_kill_finishes_alone(small: KillingGround, point: Point) 
 @pytest.mark.skipif(not SWEEP, reason="131 guests for each moment: type ./practicum test --sweep")
 @pytest.mark.parametrize("point", moments() if SWEEP else [], ids=str)
 def test_the_up_of_sc09_after_a_kill_finishes_alone(sc09: KillingGround, point: Point) -> None:
-    if f"sc09 {point}" in noted():
-        pytest.skip("it went well in an earlier sweep")
     survives(sc09, point)
     note(f"sc09 {point}")
