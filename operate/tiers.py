@@ -9,17 +9,19 @@ import sys
 import tempfile
 import xml.etree.ElementTree as Xml
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from operate.places import Places
 
 MARKED = (
-    "wire",
-    "conformance",
     "packets",
     "image",
     "guests",
+    "wire",
+    "conformance",
     "scenarios",
     "faults",
     "engine",
@@ -34,6 +36,10 @@ or a lab, as well."""
 TIERS = ("house", "unit", *MARKED)
 """In the order of running: quick ones first."""
 
+LANES = (("wire", "conformance", "scenarios", "faults"), ("engine", "acceptance"))
+"""Tiers that do not look at the machine as a whole: where there are two cores, these rows run at
+once, each in its order."""
+
 SWEEP = "PRACTICUM_SWEEP"
 """Set for `--sweep`: tests that take a sample by default go through every case."""
 
@@ -42,6 +48,9 @@ SHARES = (("event", "plan"), ("operate",))
 
 NOTHING = 5
 """What pytest says of a selection without tests."""
+
+Lane = list[tuple[str, list[str]]]
+"""Tiers, or parts of one, that run one after the other, with pytest's arguments for each."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -96,36 +105,69 @@ def run_tiers(tiers: list[str], keyword: str | None, places: Places, *, sweep: b
         os.environ[SWEEP] = "1"
     total = Counts()
     broken = False
-    for tier in tiers:
-        print(f"── {tier}", flush=True)
-        counts, code = _run(tier, keyword, places)
-        total.add(counts)
-        broken = broken or code not in (0, NOTHING)
+    for lanes in rounds(tiers, places, cores=os.cpu_count() or 1):
+        for counts, code in _at_once(lanes, keyword, places):
+            total.add(counts)
+            broken = broken or code not in (0, NOTHING)
     for reason, number in total.reasons.most_common():
         print(f"skipped {number}: {reason}")
     print(str(total))
     return 1 if broken or total.failed or not (total.passed + total.skipped) else 0
 
 
-def _run(tier: str, keyword: str | None, places: Places) -> tuple[Counts, int]:
-    """Run a tier; unit tests in shares at once, with the output of one after the other."""
-    with tempfile.TemporaryDirectory(prefix="practicum-test-") as folder:
+def rounds(tiers: list[str], places: Places, *, cores: int) -> list[list[Lane]]:
+    """Lanes that run at once, round after round; a lane runs its parts one after the other."""
+    beside = [[each for each in lane if each in tiers] for lane in LANES]
+    beside = [lane for lane in beside if lane]
+    if cores < 2 or len(beside) < 2:
+        beside = []
+    first = [each for each in tiers if not any(each in lane for lane in beside)]
+    found = [[[(each, share)] for share in _shares(each, places)] for each in first]
+    if beside:
+        found.append(
+            [[(each, selection(each, places)) for each in lane] for lane in beside],
+        )
+    return found
+
+
+def _at_once(lanes: list[Lane], keyword: str | None, places: Places) -> list[tuple[Counts, int]]:
+    """Run lanes beside each other: the first one's output as it comes, then that of the others."""
+    with (
+        tempfile.TemporaryDirectory(prefix="practicum-test-") as folder,
+        ThreadPoolExecutor(len(lanes)) as pool,
+    ):
         runs = []
-        for number, arguments in enumerate(_shares(tier, places)):
-            report, output = Path(folder) / f"{number}.xml", Path(folder) / f"{number}.txt"
-            command = [sys.executable, "-m", "pytest", "--no-header", f"--junit-xml={report}"]
-            command += [*arguments, *(["-k", keyword] if keyword else [])]
-            later = output.open("wb") if number else None
-            runs.append((subprocess.Popen(command, cwd=places.root, stdout=later), report, output))
-        total, code = Counts(), NOTHING
-        for process, report, output in runs:
-            ended = process.wait()
-            code = ended if code in (0, NOTHING) and ended != NOTHING else code
-            if output.exists():
+        for number, lane in enumerate(lanes):
+            own = Path(folder) / str(number)
+            own.mkdir()
+            output = own / "output.txt" if number else None
+            runs.append((output, pool.submit(_run, lane, keyword, places, own, output)))
+        ended = []
+        for output, run in runs:
+            ended += run.result()
+            if output is not None:
                 print(output.read_text(errors="replace"), end="", flush=True)
-            if report.is_file():
-                total.add(read_report(report.read_text()))
-    return total, code
+    return ended
+
+
+def _run(
+    lane: Lane, keyword: str | None, places: Places, folder: Path, output: Path | None
+) -> list[tuple[Counts, int]]:
+    """Run the parts of a lane: what became of their tests, and pytest's exit codes."""
+    ended = []
+    for number, (tier, arguments) in enumerate(lane):
+        with output.open("a") if output else nullcontext(sys.stdout) as said:
+            print(f"── {tier}", file=said, flush=True)
+        report = folder / f"{number}.xml"
+        command = [sys.executable, "-m", "pytest", "--no-header", f"--junit-xml={report}"]
+        command += [*arguments, *(["-k", keyword] if keyword else [])]
+        with output.open("ab") if output else nullcontext() as file:
+            code = subprocess.run(
+                command, cwd=places.root, stdout=file, stderr=file and subprocess.STDOUT
+            ).returncode
+        counts = read_report(report.read_text()) if report.is_file() else Counts()
+        ended.append((counts, code))
+    return ended
 
 
 def _shares(tier: str, places: Places) -> list[list[str]]:
