@@ -1,14 +1,21 @@
-"""Places of a test: a state folder of its own, and a checkout with stack files of its own."""
+"""Places of a test: a state folder of its own, a checkout with stack files of its own, its site."""
 
 from __future__ import annotations
 
 import shutil
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from event.stack import EventStack
+from operate.api import Api
 from operate.places import ROOT, Places
+from operate.stacks import load
+from plan.plan import plan_event
+from plan.records import EventPlan
+from tests.operate.stand_in import TOKEN, StandIn, healthy
 
 SITE = """\
 config:
@@ -67,3 +74,32 @@ def places(tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> Places
     shutil.copy(ROOT / "Pulumi.yaml", root)
     monkeypatch.delenv("PULUMI_HOME", raising=False)
     return Places(root=root, state=tmp_path / "state")
+
+
+@pytest.fixture
+def site_api(tmp_path: Path, port: int) -> Iterator[StandIn]:
+    """The API of the stack `site`, where all is well and no guest is."""
+    server = StandIn(tmp_path, port)
+    healthy(server.answers)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def api(port: int, site_api: StandIn) -> Api:
+    """A caller of it."""
+    return Api(f"https://127.0.0.1:{port}", TOKEN, insecure=True)
+
+
+@pytest.fixture
+def stack(places: Places) -> EventStack:
+    """The stack `event`."""
+    found = load("event", places)
+    assert isinstance(found, EventStack)
+    return found
+
+
+@pytest.fixture
+def plan(stack: EventStack) -> EventPlan:
+    """What it means."""
+    return plan_event(stack)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,9 +19,9 @@ from operate.session import Session
 from operate.stacks import load
 from operate.survey import survey
 from operate.unfinished import find_lost
-from plan.plan import plan_event, plan_site
+from plan.plan import plan_site
 from plan.records import EventPlan
-from tests.operate.stand_in import TOKEN, StandIn, healthy
+from tests.operate.stand_in import StandIn
 from tests.operate.states import export, inputs, urn
 
 VM = "proxmoxve:index/vmLegacy:VmLegacy"
@@ -32,29 +30,9 @@ TAGS = "c01;event;practicum"
 
 
 @pytest.fixture
-def site_api(tmp_path: Path, port: int) -> Iterator[StandIn]:
-    server = StandIn(tmp_path, port)
-    healthy(server.answers)
-    server.answers["/pools/practicum-event"] = {"comment": "practicum:event:event"}
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def api(port: int, site_api: StandIn) -> Api:
-    return Api(f"https://127.0.0.1:{port}", TOKEN, insecure=True)
-
-
-@pytest.fixture
-def stack(places: Places) -> EventStack:
-    found = load("event", places)
-    assert isinstance(found, EventStack)
-    return found
-
-
-@pytest.fixture
-def plan(stack: EventStack) -> EventPlan:
-    return plan_event(stack)
+def site_api(site_api: StandIn) -> StandIn:
+    site_api.answers["/pools/practicum-event"] = {"comment": "practicum:event:event"}
+    return site_api
 
 
 def put(server: StandIn, called: str, vmid: int, **more: Any) -> None:

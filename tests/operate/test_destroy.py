@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,27 +11,10 @@ from event.stack import EventStack
 from operate import destroy
 from operate.api import Api
 from operate.deployed import Deployed, read_export
-from operate.places import Places
 from operate.progress import Tally
-from operate.stacks import load
 from plan.plan import plan_event
-from tests.operate.stand_in import TOKEN, StandIn, healthy
+from tests.operate.stand_in import TOKEN, StandIn
 from tests.operate.states import export
-
-
-@pytest.fixture
-def site_api(tmp_path: Path, port: int) -> Iterator[StandIn]:
-    server = StandIn(tmp_path, port)
-    healthy(server.answers)
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def stack(places: Places) -> EventStack:
-    found = load("event", places)
-    assert isinstance(found, EventStack)
-    return found
 
 
 @pytest.fixture

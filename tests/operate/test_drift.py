@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,32 +12,10 @@ from event.stack import EventStack
 from operate.api import Api
 from operate.deployed import Deployed, read_export
 from operate.drift import doubts, stop_if_strangers, told
-from operate.places import Places
-from operate.stacks import load
 from operate.survey import Seen, survey
 from plan.plan import plan_event
-from tests.operate.stand_in import TOKEN, StandIn, healthy
+from tests.operate.stand_in import StandIn
 from tests.operate.states import export
-
-
-@pytest.fixture
-def site_api(tmp_path: Path, port: int) -> Iterator[StandIn]:
-    server = StandIn(tmp_path, port)
-    healthy(server.answers)
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def api(port: int) -> Api:
-    return Api(f"https://127.0.0.1:{port}", TOKEN, insecure=True)
-
-
-@pytest.fixture
-def stack(places: Places) -> EventStack:
-    found = load("event", places)
-    assert isinstance(found, EventStack)
-    return found
 
 
 @pytest.fixture

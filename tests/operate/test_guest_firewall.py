@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,21 +14,8 @@ from operate.places import Places
 from operate.stacks import load
 from operate.survey import Seen, survey
 from plan.plan import plan_event
-from tests.operate.stand_in import TOKEN, StandIn, healthy
+from tests.operate.stand_in import StandIn
 from tests.operate.states import export
-
-
-@pytest.fixture
-def site_api(tmp_path: Path, port: int) -> Iterator[StandIn]:
-    server = StandIn(tmp_path, port)
-    healthy(server.answers)
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def api(port: int) -> Api:
-    return Api(f"https://127.0.0.1:{port}", TOKEN, insecure=True)
 
 
 @pytest.fixture

@@ -10,27 +10,12 @@ import pytest
 from event.stack import EventStack
 from operate.deployed import Deployed, read_export
 from operate.kept_disks import kept_disks, kept_line
-from operate.places import Places
 from operate.preflight import PreflightError
-from operate.stacks import load
 from operate.survey import Seen, SeenGuest
 from operate.up import compare_deployed
 from plan.kept_disks import with_kept_disks
-from plan.plan import plan_event
 from plan.records import EventPlan
 from tests.operate.states import export
-
-
-@pytest.fixture
-def stack(places: Places) -> EventStack:
-    found = load("event", places)
-    assert isinstance(found, EventStack)
-    return found
-
-
-@pytest.fixture
-def plan(stack: EventStack) -> EventPlan:
-    return plan_event(stack)
 
 
 def state(plan: EventPlan, sizes: dict[str, int], written: Any = None) -> Deployed:

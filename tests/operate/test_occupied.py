@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,7 +21,7 @@ from operate.stacks import load
 from operate.survey import SeenGuest, survey
 from plan.plan import plan_event, plan_site
 from plan.records import BackupJob, Download, SitePlan, User
-from tests.operate.stand_in import TOKEN, StandIn, healthy
+from tests.operate.stand_in import StandIn
 from tests.operate.states import export
 
 OPEN = {"enable": 1, "policy_in": "ACCEPT"}
@@ -32,10 +30,8 @@ BEGUN = read_export({"deployment": {"resources": [{"urn": "urn", "type": "pulumi
 
 
 @pytest.fixture
-def site_api(tmp_path: Path, port: int) -> Iterator[StandIn]:
-    server = StandIn(tmp_path, port)
-    healthy(server.answers)
-    server.answers |= {
+def site_api(site_api: StandIn) -> StandIn:
+    site_api.answers |= {
         "/pools": [{"poolid": "staff", "comment": "everybody"}],
         "/access/groups": [{"groupid": "staff"}],
         "/access/roles": [{"roleid": "PVEAuditor", "privs": "VM.Audit", "special": 1}],
@@ -50,13 +46,7 @@ def site_api(tmp_path: Path, port: int) -> Iterator[StandIn]:
         "/nodes/pve02/firewall/options": {"enable": 1},
         "/nodes/pve01/storage/local/content": [],
     }
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def api(port: int, site_api: StandIn) -> Api:
-    return Api(f"https://127.0.0.1:{port}", TOKEN, insecure=True)
+    return site_api
 
 
 @pytest.fixture

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +18,7 @@ from operate.session import Session
 from operate.stacks import load
 from operate.survey import Seen, survey
 from plan.plan import plan_event
-from tests.operate.stand_in import TOKEN, StandIn, healthy
+from tests.operate.stand_in import StandIn
 from tests.operate.states import export, guest, inputs, urn
 
 UPID = "UPID:pve02:0000:0000:0000:qmdestroy:100102:root@pam:"
@@ -37,19 +35,6 @@ class AnyEngine:
     def told(self, *arguments: str, stdin: str = "") -> str:
         self.told_to.append((arguments, stdin))
         return ""
-
-
-@pytest.fixture
-def site_api(tmp_path: Path, port: int) -> Iterator[StandIn]:
-    server = StandIn(tmp_path, port)
-    healthy(server.answers)
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def api(port: int) -> Api:
-    return Api(f"https://127.0.0.1:{port}", TOKEN, insecure=True)
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,7 +24,7 @@ from operate.stacks import load
 from operate.survey import survey
 from plan.plan import plan_event, plan_site
 from plan.records import Right
-from tests.operate.stand_in import TOKEN, StandIn, healthy
+from tests.operate.stand_in import StandIn
 from tests.operate.states import TYPES, urn
 
 POOL = Right(
@@ -37,17 +35,9 @@ SEES_ALL = {"/vms": {"VM.Audit": 1}}
 
 
 @pytest.fixture
-def site_api(tmp_path: Path, port: int) -> Iterator[StandIn]:
-    server = StandIn(tmp_path, port)
-    healthy(server.answers)
-    server.answers["/access/permissions"] = {POOL.path: {"VM.Audit": 0}}
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def api(port: int, site_api: StandIn) -> Api:
-    return Api(f"https://127.0.0.1:{port}", TOKEN, insecure=True)
+def site_api(site_api: StandIn) -> StandIn:
+    site_api.answers["/access/permissions"] = {POOL.path: {"VM.Audit": 0}}
+    return site_api
 
 
 @pytest.fixture

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from event.stack import EventStack, SiteStack
+from event.stack import SiteStack
 from operate.api import Api
 from operate.deployed import read_export
 from operate.places import Places
@@ -16,33 +14,13 @@ from operate.recovery import plan_repair
 from operate.stacks import load
 from operate.survey import survey
 from operate.unfinished import find_lost
-from plan.plan import plan_event, plan_site
+from plan.plan import plan_site
 from plan.records import EventPlan, SitePlan
-from tests.operate.stand_in import TOKEN, StandIn, healthy
+from tests.operate.stand_in import StandIn
 from tests.operate.states import export
 
 EMPTY: dict[str, Any] = {"version": 3, "deployment": {"resources": []}}
 MARK = "practicum:event:c01-n1 A small event"
-
-
-@pytest.fixture
-def site_api(tmp_path: Path, port: int) -> Iterator[StandIn]:
-    server = StandIn(tmp_path, port)
-    healthy(server.answers)
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def api(port: int, site_api: StandIn) -> Api:
-    return Api(f"https://127.0.0.1:{port}", TOKEN, insecure=True)
-
-
-@pytest.fixture
-def plan(places: Places) -> EventPlan:
-    stack = load("event", places)
-    assert isinstance(stack, EventStack)
-    return plan_event(stack)
 
 
 @pytest.fixture
