@@ -26,6 +26,7 @@ from lab.spec import load_methods
 from lab.storage.definitions import is_shared
 from lab.store import Store
 from lab.tasks import Tasks
+from lab.terminals import Terminals
 
 if TYPE_CHECKING:
     from lab.engines.base import Engine
@@ -106,6 +107,7 @@ class Lab:
         self.tasks = Tasks(store, grace_s, TaskGate(self))
         self.locks = Locks(self.limits, lambda vmid: store.get("lxc", vmid) is not None)
         self.workers = Workers(self.limits)
+        self.terminals = Terminals()
         self.authority = Authority(store, settings.state)
         self.rights = Rights(store)
         self.engine = engine

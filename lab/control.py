@@ -14,7 +14,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,8 @@ import orjson
 
 from lab import archive
 from lab.archive import ArchiveError
+from lab.disk_order import open_disk
+from lab.errors import ApiError, TaskError
 from lab.faults.kinds import KINDS, settings_of
 from lab.faults.rule import FaultError
 
@@ -44,6 +46,7 @@ class Control:
         self._path = lab.settings.state / NAME
         self._folder: Path | None = None
         self._server: asyncio.Server | None = None
+        self._serving: set[asyncio.Task[None]] = set()
         self._orders: dict[str, Callable[[Order], Awaitable[Any]]] = {
             "status": self._status,
             "kinds": self._kinds,
@@ -52,6 +55,8 @@ class Control:
             "clear-faults": self._clear_faults,
             "export": self._export,
         }
+        # What these take is given back when the connection ends.
+        self._holding = {"open-disk": open_disk}
 
     async def start(self) -> None:
         """Listen; a socket that a killed lab has left is replaced."""
@@ -76,25 +81,39 @@ class Control:
         """Stop listening and remove the socket; safe after a failed start."""
         if self._server is not None:
             self._server.close()
+        for task in self._serving:
+            task.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
         self._path.unlink(missing_ok=True)
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError, ValueError):  # gone, or a line without an end
-            while line := await reader.readline():
-                writer.write(orjson.dumps(await self._answer(line)) + b"\n")
-                await writer.drain()
+        task = asyncio.current_task()
+        if task is not None:
+            self._serving.add(task)
+            task.add_done_callback(self._serving.discard)
+        async with AsyncExitStack() as held:
+            with suppress(ConnectionError, ValueError):  # gone, or a line without an end
+                while line := await reader.readline():
+                    writer.write(orjson.dumps(await self._answer(line, held)) + b"\n")
+                    await writer.drain()
         writer.close()
 
-    async def _answer(self, line: bytes) -> dict[str, Any]:
+    async def _answer(self, line: bytes, held: AsyncExitStack) -> dict[str, Any]:
         try:
             order = orjson.loads(line)
-            if not isinstance(order, dict) or order.get("do") not in self._orders:
-                return {"error": f"an order is one of {', '.join(self._orders)}"}
-            return {"ok": await self._orders[order["do"]](order)}
-        except (FaultError, ArchiveError, orjson.JSONDecodeError) as error:
+            do = order.get("do") if isinstance(order, dict) else None
+            if do in self._holding:
+                return {"ok": await self._holding[do](self._lab, order, held)}
+            if do not in self._orders:
+                known = ", ".join([*self._orders, *self._holding])
+                return {"error": f"an order is one of {known}"}
+            return {"ok": await self._orders[do](order)}
+        except (FaultError, ArchiveError, TaskError, orjson.JSONDecodeError) as error:
             return {"error": str(error)}
+        except ApiError as error:
+            return {"error": error.message.strip()}
         except Exception as error:
             _log.exception("control")
             return {"error": f"internal error: {error!r}"}

@@ -25,6 +25,7 @@ from lab.faults.rule import Rule
 from lab.requestlog import RequestLog
 from lab.requests import Params, front, read_params, segments, split_target
 from lab.routes import Endpoint, Routes
+from lab.terminals import Terminal
 from lab.validate import validate
 
 UPLOADS = "uploads"  # folder below the state for files on their way in
@@ -99,7 +100,10 @@ class Front:
         self, request: web.BaseRequest, exchange: _Exchange, query: str
     ) -> web.StreamResponse:
         try:
-            return _success(await self._kept(request, exchange, query), exchange.extra)
+            data = await self._kept(request, exchange, query)
+            if isinstance(data, Terminal):
+                return await _joined(data, request)
+            return _success(data, exchange.extra)
         except ApiError as error:
             return await self._refusal(error)
         except ConnectionError:
@@ -206,6 +210,13 @@ class Front:
 _NEEDS_TICKET = (
     "Permission check failed (URI '{path}' not available with API token, need proper ticket.\n)"
 )
+
+
+async def _joined(terminal: Terminal, request: web.BaseRequest) -> web.StreamResponse:
+    """A terminal's socket until its end; who does not ask for a socket is told its port."""
+    if "Upgrade" not in request.headers:
+        return _success({"port": terminal.port}, {})
+    return await terminal.serve(request)
 
 
 def _success(data: Any, extra: dict[str, Any]) -> web.Response:

@@ -144,6 +144,7 @@ class Server:
             await self._control.stop()
         if hasattr(self, "lab"):
             self.lab.faults.clear()  # what hangs may end
+            await self.lab.terminals.close()
         if self._runner is not None:
             await self._runner.cleanup()
         if hasattr(self, "lab"):

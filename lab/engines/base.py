@@ -9,6 +9,7 @@ it. `guest` is the guest's row: `vmid`, `node`, `config`, `status`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -30,6 +31,35 @@ class Figures:
     disk_read: int = 0
     disk_write: int = 0
     nics: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+
+class Console(Protocol):
+    """A serial terminal of a running guest, as one who looks at it has it; several may look."""
+
+    async def read(self) -> bytes:
+        """What the guest shows next; empty when its terminal has ended."""
+
+    async def write(self, data: bytes, /) -> None:
+        """Keys that were pressed."""
+
+    def resize(self, columns: int, rows: int, /) -> None:
+        """The window has another size; nothing where a terminal has none, as a serial port."""
+
+    def close(self) -> None:
+        """Look no more; the terminal goes on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disk:
+    """The file system of a guest that is off, mounted for `process` alone; gone with it.
+
+    `place` is its root folder as that process sees it: others find it through the process's root
+    in /proc, and programs go there by `nsenter -t <process> --mount --pid`. Neither devices nor
+    programs of it can be used.
+    """
+
+    process: int
+    place: str
 
 
 class Engine(Protocol):
@@ -84,6 +114,13 @@ class Engine(Protocol):
 
     async def agent(self, guest: Guest, command: str, arguments: dict[str, Any], /) -> Any:
         """What the guest agent answers; None when no agent runs in the guest."""
+
+    async def console(self, guest: Guest, port: str, /) -> Console:
+        """The terminal behind a running guest's serial port (`serial0`); `TaskError` without."""
+
+    def disk(self, guest: Guest, /) -> AbstractAsyncContextManager[Disk]:
+        """The files of a stopped guest's system disk, for as long as this is held, and not longer
+        than this process lives; `TaskError` when they cannot be had."""
 
     def figures(self, vmid: int, config: dict[str, Any]) -> Figures:
         """What a running guest used when the engine last looked, some seconds ago at most."""

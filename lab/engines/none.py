@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 
-from lab.engines.base import Figures, Log
+from lab.engines.base import Console, Disk, Figures, Log
+from lab.errors import TaskError
 from lab.guests.drives import drive_keys, is_cdrom, parse_drive
 from lab.guests.nets import is_net
 from lab.storage.volumes import volumes
@@ -72,6 +74,14 @@ class NoEngine:
     async def agent(self, _guest: Guest, _command: str, _arguments: dict[str, Any]) -> Any:
         """No agent runs in a guest that does not run."""
         return None
+
+    async def console(self, _guest: Guest, _port: str, /) -> Console:
+        """Nothing runs that could show something."""
+        raise TaskError("this lab's guests have no console: nothing runs in them (engine: none)")
+
+    def disk(self, _guest: Guest, /) -> AbstractAsyncContextManager[Disk]:
+        """A disk is an entry without content."""
+        raise TaskError("this lab's guests have no files: their disks are entries (engine: none)")
 
     def figures(self, vmid: int, config: dict[str, Any]) -> Figures:
         """No use of anything; the network devices are there."""

@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lab.engines.base import Figures, Log
+from lab.engines.base import Disk, Figures, Log
 from lab.engines.lxc import groups, layer, settings
 from lab.engines.lxc.agent import Agent
+from lab.engines.lxc.console import Consoles, View
 from lab.engines.lxc.disks import Disks
 from lab.engines.lxc.holder import Holder
 from lab.engines.lxc.images import Images
@@ -22,6 +23,7 @@ from lab.engines.lxc.programs import run, with_groups, words
 from lab.engines.lxc.usage import Usage
 from lab.engines.lxc.watch import Watch
 from lab.engines.lxc.wiring import Wiring
+from lab.engines.mounted import mounted
 from lab.errors import TaskError
 from lab.guests import drives
 from lab.network.plumb import Plumb
@@ -48,6 +50,7 @@ class LxcEngine:
         self._limits = groups.Limits(self._holder.name)
         self._wiring = Wiring(self._holder, plumb)
         self._usage = Usage(self._limits)
+        self._consoles = Consoles(self._holder)
         self._watch = Watch(self._ended)
         self._agents: dict[int, Agent] = {}
         self._ending: set[int] = set()
@@ -106,14 +109,17 @@ class LxcEngine:
                 path.unlink(missing_ok=True)
                 path.write_text(content)
         (upper / settings.SEED / "user-data").chmod(0o600)
-        new = (self._holder.seen(place) / layer.NEW_CLOUD_INIT).exists()
-        thin = self._holder.folder / ("layer-new" if new else "layer")
-        lower = [str(thin), *map(str, self._disks.lower(vmid)), place]
         text = settings.lxc_config(
-            vmid, guest.config, lower=lower, upper=upper, home=home,
+            vmid, guest.config, lower=self._lower(vmid, place), upper=upper, home=home,
             seccomp=self._holder.folder / "seccomp", version2=self._version2(),
         )  # fmt: skip
         (home / "config").write_text(text)
+
+    def _lower(self, vmid: int, place: str) -> list[str]:
+        """What lies below a guest's own files, the nearest first."""
+        new = (self._holder.seen(place) / layer.NEW_CLOUD_INIT).exists()
+        thin = self._holder.folder / ("layer-new" if new else "layer")
+        return [str(thin), *map(str, self._disks.lower(vmid)), place]
 
     def _version2(self) -> frozenset[str]:
         with contextlib.suppress(OSError):
@@ -278,6 +284,29 @@ class LxcEngine:
         agent = self._agents.get(guest.vmid)
         return None if agent is None else await agent.ask(command, arguments)
 
+    async def console(self, guest: Guest, _port: str, /) -> View:
+        """The container's console, whichever port it is taken for."""
+        folder = self._disks.home(guest.vmid).parent
+        return await self._consoles.open(self._container(guest.vmid), str(folder))
+
+    @contextlib.asynccontextmanager
+    async def disk(self, guest: Guest, /) -> AsyncIterator[Disk]:
+        """The overlay that the guest would start on, with its export folder in it."""
+        volume, file = image_of(guest)
+        await self._holder.start()
+        place = await self._images.mounted(volume, file)
+        upper, home = self._disks.make(guest.vmid), self._disks.home(guest.vmid)
+        work = upper.parent / "olwork"
+        work.mkdir(exist_ok=True)
+        lower = ":".join(map(str, self._lower(guest.vmid, place)))
+        script = (
+            'mount -t overlay -o "nosuid,nodev,noexec,lowerdir=$2,upperdir=$3,workdir=$4" none "$1"'
+            '\nif [ -d "$5" ] && [ -d "$1/srv/export" ]; then mount --bind "$5" "$1/srv/export"; fi'
+        )
+        words = (lower, str(upper), str(work), str(home / "export"))
+        async with mounted(self._holder.inside(), script, *words) as disk:
+            yield disk
+
     def figures(self, vmid: int, config: dict[str, Any]) -> Figures:
         """What a running guest uses now."""
         return self._usage.figures(self._container(vmid), settings.cores(config), config)
@@ -303,6 +332,7 @@ class LxcEngine:
     async def close(self) -> None:
         """Let go of the guests, which go on without this process."""
         self._watch.close()
+        self._consoles.close()
         for agent in self._agents.values():
             agent.close()
 

@@ -48,8 +48,8 @@ def test_a_viewer_needs_a_running_guest_with_such_a_display(guest: Api) -> None:
     assert shown["proxy"] == "http://pve1:3128"
 
 
-def test_the_socket_itself_is_not_there(guest: Api) -> None:
-    shown = guest.ask("POST", "q/100/termproxy")
+def test_a_screen_has_no_socket_behind_its_ticket(guest: Api) -> None:
+    shown = guest.ask("POST", "q/100/vncproxy")
     params = {"port": str(shown["port"]), "vncticket": shown["ticket"]}
     with pytest.raises(RefusedError) as refused:
         guest.ask("GET", "q/100/vncwebsocket", **params)
