@@ -38,7 +38,7 @@ def contextualization(plan: EventPlan) -> Contextualize:
         after: Sequence[pulumi.Resource],
         parent: pulumi.Resource,
     ) -> None:
-        wanted = [each for each in guests if each.planned.level != "none" and each.planned.start]
+        wanted = [each for each in guests if each.planned.prepared and each.planned.start]
         if not wanted:
             return
         given = {"secret": secret or "", **({"token": token} if token else {})}

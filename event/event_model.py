@@ -14,6 +14,7 @@ from pydantic import Field
 from event.base_model import Model
 from event.text import (
     ClusterKey,
+    FilePath,
     GroupName,
     HostName,
     ImageName,
@@ -185,6 +186,28 @@ Level = Literal["none", "base", "ssh", "nfs", "mpi", "scheduler", "monitoring"]
 """How far a cluster is prepared; each level holds those before it."""
 
 
+class OwnStep(Model):
+    """One step of the organiser's own: a folder of scripts for guests, or an Ansible playbook.
+
+    Scripts run as root on each guest, in the order of their names, after what its level brings;
+    `20-share.head.sh` runs on nodes of the group head only. A playbook runs on this machine once
+    all guests of a cluster are prepared, and reaches them through their agents.
+    """
+
+    scripts: FilePath | None = Field(
+        default=None, description="Folder of scripts, from the stack file's own folder."
+    )
+    playbook: FilePath | None = Field(
+        default=None, description="Ansible playbook, in a folder of its own; so are its roles."
+    )
+    clusters: list[ClusterKey] = Field(
+        default=[], max_length=2000, description="Clusters that it is for; all if not given."
+    )
+    node_groups: list[GroupName] = Field(
+        default=[], max_length=20, description="Node groups that it is for; all if not given."
+    )
+
+
 class Contextualize(Model):
     """How far clusters are prepared once their guests answer: what participants do not do."""
 
@@ -210,6 +233,9 @@ class Contextualize(Model):
         description="Seconds in which a guest's agent has to answer; the others do not wait.",
     )
     time_zone: TimeZone = Field(default="Etc/UTC", description="Time zone of every node.")
+    steps: list[OwnStep] = Field(
+        default=[], max_length=50, description="Steps of your own, in the order of this list."
+    )
 
 
 class Event(Model):

@@ -15,6 +15,7 @@ from event.event_model import (
     Level,
     NodeGroup,
     NodeGroupOverride,
+    OwnStep,
     Participants,
 )
 from event.services_model import HostAccess, Service, Ssh
@@ -55,6 +56,7 @@ __all__ = [
     "NodeGroup",
     "NodeGroupOverride",
     "Overcommit",
+    "OwnStep",
     "Participants",
     "Service",
     "Site",

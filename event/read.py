@@ -1,7 +1,7 @@
 """Reading a stack: its file (or what the engine decoded from it) → a checked site or event.
 
 `read_stack` raises EventError with every problem of the file, and of the file of the site that an
-event is on, in one pass. It opens no connection and needs no engine.
+event is on, in one pass. It opens no connection and needs no engine; files of own steps are read.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 from event.engine import sections_given, with_engine
 from event.messages import EXPLAINED, translate, trapped
 from event.model import Event, Lab, Site
+from event.own_steps import OwnSteps, read_steps
 from event.problems import EventError, Problem, Where, known_names, path_text, quoted
 from event.references import Finding, event_findings, site_findings
 from event.source import Section, Source, read_source
@@ -84,11 +85,17 @@ def _event_stack(
     on = section.data.get("on") if isinstance(section.data, dict) else None
     if isinstance(on, str):
         site = _site_of(on, section, stacks_dir, problems)
+    steps: tuple[OwnSteps, ...] = ()
+    if event is not None:
+        steps, findings = read_steps(event, path.parent)
+        problems += _located(section, findings)
     if event is not None and site is not None:
         problems += _located(section, event_findings(event, site.site, site.name))
     if problems or event is None or site is None:
         raise EventError(problems)
-    return EventStack(name=name, path=path, event=event, site=site, locate=section.locate)
+    return EventStack(
+        name=name, path=path, event=event, site=site, steps=steps, locate=section.locate
+    )
 
 
 def _site_of(

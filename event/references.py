@@ -196,18 +196,35 @@ def _retired(clusters: Clusters) -> Iterator[Finding]:
 def _contextualize(event: Event) -> Iterator[Finding]:
     """Levels of clusters and node groups that the event does not have."""
     wanted = event.contextualize
+    here: Path = ("event", "contextualize")
     for key in wanted.clusters:
-        yield from _cluster(event.clusters, key, ("event", "contextualize", "clusters", key))
-    groups = {name for each in event.overrides.values() for name in each.node_groups}
-    known = [*event.node_groups, *sorted(groups - set(event.node_groups))]
+        yield from _cluster(event.clusters, key, (*here, "clusters", key))
     for group in wanted.node_groups:
-        if group not in known:
-            path: Path = ("event", "contextualize", "nodeGroups", group)
-            message = "is not a node group of this event"
-            yield Finding(path, None, message, known_names(group, known))
+        yield from _group(event, group, (*here, "nodeGroups", group), None)
+    for position, step in enumerate(wanted.steps):
+        at: Path = (*here, "steps", position)
+        for number, key in enumerate(step.clusters):
+            yield from _cluster(event.clusters, key, (*at, "clusters", number), quoted(key))
+        for number, group in enumerate(step.node_groups):
+            yield from _group(event, group, (*at, "nodeGroups", number), quoted(group))
 
 
-def _cluster(clusters: Clusters, key: str, path: Path) -> Iterator[Finding]:
+def group_names(event: Event) -> list[str]:
+    """Node groups of an event: its own, then those that single clusters add."""
+    added = {name for each in event.overrides.values() for name in each.node_groups}
+    return [*event.node_groups, *sorted(added - set(event.node_groups))]
+
+
+def _group(event: Event, group: str, path: Path, found: str | None) -> Iterator[Finding]:
+    known = group_names(event)
+    if group not in known:
+        message = "is not a node group of this event"
+        yield Finding(path, found, message, known_names(group, known))
+
+
+def _cluster(
+    clusters: Clusters, key: str, path: Path, found: str | None = None
+) -> Iterator[Finding]:
     """Something said of a cluster that the event does not have."""
     digits = re.sub(r".*?([0-9]*)$", r"\1", key)
     number = int(digits or 0)
@@ -215,12 +232,12 @@ def _cluster(clusters: Clusters, key: str, path: Path) -> Iterator[Finding]:
     if not 1 <= number <= clusters.count:
         first, last = (cluster_name(clusters.prefix, each) for each in (1, clusters.count))
         hint = f"the clusters are {first} to {last}" if clusters.count else "there are no clusters"
-        yield Finding(path, None, "is not a cluster of this event", hint)
+        yield Finding(path, found, "is not a cluster of this event", hint)
     elif key != name:
-        yield Finding(path, None, "is not a cluster of this event", f"did you mean {name}?")
+        yield Finding(path, found, "is not a cluster of this event", f"did you mean {name}?")
     elif number in clusters.retire:
         hint = f"take {number} out of clusters.retire, or remove what is written here"
-        yield Finding(path, None, "is a retired cluster", hint)
+        yield Finding(path, found, "is a retired cluster", hint)
 
 
 def _override(

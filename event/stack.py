@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 
 from event.model import Event, Lab, Site
+from event.own_steps import OwnSteps
 from event.problems import Path, Problem, Where, path_text
 
 Locate = Callable[[Path], Where | None]
@@ -41,10 +42,14 @@ class SiteStack(_Located):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventStack(_Located):
-    """A stack that describes an event, and the stack of the site that it is on."""
+    """A stack that describes an event, and the stack of the site that it is on.
+
+    `steps` are the organiser's own, with their files as they were when the stack was read.
+    """
 
     event: Event
     site: SiteStack
+    steps: tuple[OwnSteps, ...] = ()
 
 
 Stack = SiteStack | EventStack

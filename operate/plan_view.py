@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from plan.outputs import outputs
+from plan.own_steps import step_lines
 from plan.records import EventPlan, Guest, HostLoad, Load, SitePlan
 
 Row = Sequence[str]
@@ -37,7 +38,7 @@ def event_text(plan: EventPlan, *, guests: bool) -> list[str]:
         "any host" if totals.survives_loss_of_any_host else f"a host, but not {totals.worst_loss}"
     )
     lines.append(f"there is room for the guests of {lost} on the others")
-    return lines
+    return [*lines, *step_lines(plan)]
 
 
 def site_text(plan: SitePlan) -> list[str]:

@@ -9,6 +9,7 @@ from operate.preflight import few
 from operate.progress import VERBS
 from operate.run import Outcome
 from plan.compare import Comparison, lines
+from plan.own_steps import step_lines
 from plan.records import EventPlan, SitePlan
 
 MOST_LINES = 24
@@ -33,11 +34,12 @@ def change_lines(
         f"event {plan.stack}: {totals.clusters} clusters, {totals.guests} guests on "
         f"{totals.hosts} hosts of site {plan.site}"
     )
+    own = step_lines(plan)
     if comparison is None or comparison.before.guests == 0:
-        return [head if there else f"{head}; nothing of it is there yet"]
+        return [head if there else f"{head}; nothing of it is there yet", *own]
     if comparison.nothing:
-        return [f"{head}; nothing differs from what is deployed"]
-    return [f"{head}; {_counts(comparison)}", *_shortened(comparison)]
+        return [f"{head}; nothing differs from what is deployed", *own]
+    return [f"{head}; {_counts(comparison)}", *_shortened(comparison), *own]
 
 
 def _counts(comparison: Comparison) -> str:

@@ -73,6 +73,12 @@ def _guest(guest: Guest) -> Json:
         "securityGroup": guest.security_group,
         "level": guest.level,
         "interfaces": [_interface(nic) for nic in guest.interfaces],
+        **({"ownScripts": [each.name for each in guest.own_scripts]} if guest.own_scripts else {}),
+        **(
+            {"ownPlaybooks": [each.name for each in guest.own_playbooks]}
+            if guest.own_playbooks
+            else {}
+        ),
     }
 
 

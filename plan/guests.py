@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
 
 from event.model import Event, Level, Site
+from event.own_steps import OwnSteps
 from event.values import AddressRange
 from plan import numbers
 from plan.addressing import exposed_address, instructor_address, node_address, subnet
 from plan.documents import HostLine, hosts_documents, trunk_document
 from plan.naming import guest_name, mark, password_label, tags
+from plan.own_steps import playbooks_of, scripts_of
 from plan.records import (
     LEVELS,
     Cluster,
@@ -36,6 +38,7 @@ class GuestMaker:
     site: Site
     hosts: tuple[str, ...]  # names by position
     security_group: SecurityGroup  # of exposed nodes whose cluster has none of its own
+    steps: tuple[OwnSteps, ...]
 
     def network(self, cluster: ClusterSpec) -> ClusterNetwork:
         """The private network of a cluster."""
@@ -169,6 +172,8 @@ class GuestMaker:
             start=self.event.start,
             documents=shared.documents,
             level=self._level(cluster, node.group),
+            own_scripts=scripts_of(self.steps, cluster, node.group),
+            own_playbooks=playbooks_of(self.steps, cluster, node.group),
         )
 
     def _level(self, cluster: str | None, group: str) -> Level:

@@ -79,6 +79,7 @@ def _event_plan(
         site=site,
         hosts=tuple(host.name for host in looked.hosts),
         security_group=group,
+        steps=stack.steps,
     )
     clusters = tuple(
         maker.cluster(spec, places, _own_group(stack, spec))

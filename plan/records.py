@@ -11,6 +11,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Literal, get_args
 
 from event.model import Level
+from event.own_steps import OwnPlaybook, OwnScript
 
 Protocol = Literal["tcp", "udp", "icmp"]
 CloneMode = Literal["linked", "full"]
@@ -102,6 +103,13 @@ class Guest:
     start: bool
     documents: tuple[Document, ...] = ()
     level: Level = "none"  # how far contextualization prepares it
+    own_scripts: tuple[OwnScript, ...] = ()  # in the order in which they run
+    own_playbooks: tuple[OwnPlaybook, ...] = ()
+
+    @property
+    def prepared(self) -> bool:
+        """Whether contextualization has anything to do with it."""
+        return self.level != "none" or bool(self.own_scripts or self.own_playbooks)
 
     @property
     def filtered_interfaces(self) -> tuple[tuple[int, Interface], ...]:

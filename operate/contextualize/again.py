@@ -22,7 +22,7 @@ def clusters_to_prepare(plan: EventPlan, tally: Tally) -> list[str]:
     for guest in plan.guests:
         name = guest.cluster or guest.name
         made = tally.changed.get(guest.name) in MADE
-        if made and guest.level != "none" and guest.start and name not in names:
+        if made and guest.prepared and guest.start and name not in names:
             names.append(name)
     ran = {*tally.changed, *tally.failed}
     return [name for name in names if COMMAND.format(name) not in ran]

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from operate.api import Api
 from operate.contextualize.agent import Agent, GuestError
 from plan.contextualize.orders import ClusterOrders, Orders
+from plan.phrases import few
 
 AT_ONCE = 16
 """Guests of one cluster that are worked on at the same time."""
@@ -143,13 +144,24 @@ def lines(report: ClusterReport) -> list[str]:
     kept = sum(len(each.kept) for each in report.guests)
     left = f"; {kept} files that participants have changed are left alone" if kept else ""
     if report.ok:
-        return [f"{report.cluster}: {len(report.guests)} guests prepared{left}"]
+        ran = "".join(f"; {name} ran on {few(names)}" for name, names in _own(report).items())
+        return [f"{report.cluster}: {len(report.guests)} guests prepared{ran}{left}"]
     told = []
     for each in (*report.guests, *([report.checks] if report.checks else [])):
         if each.state != "done":
             what = f"{each.cause}: " if each.cause else ""
             told.append(f"{each.guest}: {what}{_last(each.why)}")
     return [f"{report.cluster}: not as ordered{left}", *(f"  {line}" for line in told)]
+
+
+def _own(report: ClusterReport) -> dict[str, list[str]]:
+    """Own steps that ran, which alone have a folder in their names, and where."""
+    found: dict[str, list[str]] = {}
+    for each in report.guests:
+        for name in each.ran:
+            if "/" in name:
+                found.setdefault(name, []).append(each.guest)
+    return found
 
 
 def _last(text: str) -> str:

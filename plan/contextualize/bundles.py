@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from event.model import Level
+from plan.contextualize import own
 from plan.contextualize.levels import base, monitoring, mpi, nfs, scheduler, ssh
 from plan.contextualize.orders import ClusterOrders, File, Orders, Script
 from plan.contextualize.scene import Scene, reaches
@@ -33,7 +34,7 @@ PARTS: dict[Level, Part] = {
 
 def all_orders(plan: EventPlan, secret: str) -> tuple[ClusterOrders, ...]:
     """Orders for everything of an event that is prepared at all, the instructors' node first."""
-    names = ["instructor"] if plan.instructor and plan.instructor.level != "none" else []
+    names = ["instructor"] if plan.instructor and plan.instructor.prepared else []
     names += [each.name for each in plan.clusters if prepared(each)]
     return tuple(orders_for(plan, name, secret) for name in names)
 
@@ -52,14 +53,18 @@ def orders_for(plan: EventPlan, name: str, secret: str) -> ClusterOrders:
     scenes = [
         Scene(plan=plan, name=name, guests=guests, network=network, guest=guest, secret=secret)
         for guest in guests
-        if guest.level != "none"
+        if guest.prepared
     ]
-    return ClusterOrders(cluster=name, guests=tuple(map(_orders, scenes)))
+    return ClusterOrders(
+        cluster=name,
+        guests=tuple(map(_orders, scenes)),
+        playbooks=tuple(own.playbooks(scenes)),
+    )
 
 
 def prepared(cluster: Cluster) -> bool:
     """Whether contextualization has anything to do with a cluster."""
-    return any(guest.level != "none" for guest in cluster.guests)
+    return any(guest.prepared for guest in cluster.guests)
 
 
 def _orders(scene: Scene) -> Orders:
@@ -68,7 +73,10 @@ def _orders(scene: Scene) -> Orders:
         guest=scene.guest.name,
         vmid=scene.guest.vmid,
         level=scene.guest.level,
-        files=tuple(file for level in levels for file in level.files(scene)),
-        scripts=tuple(script for level in levels for script in level.scripts(scene)),
+        files=(*(file for level in levels for file in level.files(scene)), *own.files(scene)),
+        scripts=(
+            *(script for level in levels for script in level.scripts(scene)),
+            *own.scripts(scene),
+        ),
         checks=tuple(script for level in levels for script in level.checks(scene)),
     )

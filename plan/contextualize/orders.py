@@ -7,8 +7,9 @@ of a representation; a digest tells whether something has changed.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 
@@ -39,7 +40,7 @@ class Script:
         """Changes exactly when the script has to run again."""
         parts = [self.name, self.text, self.given]
         parts += [part for file in self.files for part in (file.path, file.text)]
-        return _digest(parts)
+        return digest(parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,11 +72,34 @@ class Orders:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Playbook:
+    """An Ansible playbook for guests of a cluster; `facts` by guest become its variables.
+
+    It runs again when one of its guests has not had it with this `digest`.
+    """
+
+    name: str
+    path: Path = field(repr=False)
+    digest: str
+    facts: Mapping[str, dict[str, Any]]
+
+    @property
+    def mark(self) -> Script:
+        """What a guest remembers it by once it has ended well."""
+        return Script(name=f"playbook {self.name}", text=":", given=self.digest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterOrders:
     """Orders for the guests of one cluster; the head comes first."""
 
     cluster: str
     guests: tuple[Orders, ...]
+    playbooks: tuple[Playbook, ...] = ()
+
+    def playbooks_of(self, guest: str) -> tuple[Playbook, ...]:
+        """Those that a guest is in."""
+        return tuple(each for each in self.playbooks if guest in each.facts)
 
     @property
     def digest(self) -> str:
@@ -83,13 +107,13 @@ class ClusterOrders:
 
         The texts hold keys of 256 bits, which nobody can search through.
         """
-        parts: list[str] = []
+        parts = [part for each in self.playbooks for part in (each.name, each.digest)]
         for orders in self.guests:
             parts += [orders.guest, orders.level]
             parts += [each.digest for each in (*orders.scripts, *orders.checks)]
             for file in orders.files:
                 parts += [file.path, file.mode, file.owner, file.text]
-        return _digest(parts)[:16]
+        return digest(parts)[:16]
 
 
 def _script(script: Script, *, again: bool = False) -> dict[str, Any]:
@@ -101,7 +125,7 @@ def _script(script: Script, *, again: bool = False) -> dict[str, Any]:
     }
 
 
-def _digest(parts: Iterable[str]) -> str:
+def digest(parts: Iterable[str]) -> str:
     whole = hashlib.sha256()
     for part in parts:
         data = part.encode()
