@@ -14,7 +14,8 @@ from ipaddress import IPv4Interface, IPv4Network
 from typing import Any
 
 from operate.deployed import Deployed, DeployedGuest
-from plan.records import Cluster, EventPlan, FirewallRule, Guest, Interface, Load, SecurityGroup
+from plan.loads import Load
+from plan.records import Cluster, EventPlan, FirewallRule, Guest, Interface, SecurityGroup
 
 
 def plan_before(state: Deployed, after: EventPlan) -> EventPlan:

@@ -6,9 +6,10 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 
+from plan.loads import HostLoad, Load
 from plan.outputs import outputs
 from plan.own_steps import step_lines
-from plan.records import EventPlan, Guest, HostLoad, Load, SitePlan
+from plan.records import EventPlan, Guest, SitePlan
 
 Row = Sequence[str]
 

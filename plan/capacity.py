@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from event.model import Site
 from plan.hosts import HostSpec
+from plan.loads import HostLoad, Load, StorageLoad, Totals
 from plan.placement import Placement
-from plan.records import HostLoad, Load, StorageLoad, Totals
 from plan.roster import ClusterSpec, NodeSpec
 
 _DIGITS = 3  # of sums of decimal fractions, so that they read as they were meant

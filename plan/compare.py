@@ -16,8 +16,9 @@ from event.problems import Path, Problem, path_text
 from event.stack import Locate
 from plan.guests import INSTRUCTOR
 from plan.hosts import MIB_PER_GIB
+from plan.loads import Totals
 from plan.phrases import few, number
-from plan.records import EventPlan, FirewallRule, Guest, Interface, SecurityGroup, Totals
+from plan.records import EventPlan, FirewallRule, Guest, Interface, SecurityGroup
 
 Kind = Literal["added", "removed", "replaced", "moved", "changed"]
 

@@ -7,17 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from plan.records import (
-    EventPlan,
-    FirewallRule,
-    Guest,
-    HostLoad,
-    Interface,
-    Load,
-    SecurityGroup,
-    StorageLoad,
-    Totals,
-)
+from plan.loads import HostLoad, Load, StorageLoad, Totals
+from plan.records import EventPlan, FirewallRule, Guest, Interface, SecurityGroup
 
 VERSION = 1
 """Version of the contract; a key that changes its meaning or goes away makes another."""

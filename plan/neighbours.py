@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network
 
 from plan.capacity import ROUNDING, lacks
+from plan.loads import HostLoad, Load
 from plan.phrases import few
-from plan.records import EventPlan, HostLoad, Load
+from plan.records import EventPlan
 
 _Value = int | IPv4Address | IPv4Network
 _Used = Callable[[EventPlan], set[_Value]]

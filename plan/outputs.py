@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from plan.records import Cluster, EventPlan, Load, SitePlan, Totals
+from plan.loads import Load, Totals
+from plan.records import Cluster, EventPlan, SitePlan
 
 MIB_PER_GIB = 1024
 GIB_PER_TIB = 1024

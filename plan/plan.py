@@ -72,13 +72,12 @@ def _event_plan(
     findings: Findings,
 ) -> EventPlan:
     event, site = stack.event, stack.site.site
-    group = _security_group(stack)
     maker = GuestMaker(
         stack=stack.name,
         event=event,
         site=site,
         hosts=tuple(host.name for host in looked.hosts),
-        security_group=group,
+        security_group=_security_group(stack),
         steps=stack.steps,
     )
     clusters = tuple(
@@ -92,7 +91,7 @@ def _event_plan(
         site=stack.site.name,
         api=api(site),
         access=_access(stack),
-        security_group=group,
+        security_group=maker.security_group,
         clusters=clusters,
         instructor=(
             maker.instructor(instructor, place, clusters)

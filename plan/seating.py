@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from event.model import Site
 from plan.capacity import Seated, host_loads, lacks, seated, storage_loads, too_small
 from plan.hosts import HostSpec
+from plan.loads import HostLoad, StorageLoad
 from plan.placement import Placement, place
-from plan.records import HostLoad, StorageLoad
 from plan.roster import NodeSpec, Roster
 from plan.wheel import wheel
 

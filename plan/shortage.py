@@ -11,8 +11,8 @@ from event.problems import PlanError, Problem
 from event.stack import EventStack
 from plan.capacity import exceeded, lacks, too_small
 from plan.hosts import MIB_PER_GIB
+from plan.loads import HostLoad, Load, StorageLoad
 from plan.phrases import all_of, either, number
-from plan.records import HostLoad, Load, StorageLoad
 from plan.seating import Seating, Seats
 
 SHOWN_HOSTS = 12

@@ -10,18 +10,17 @@ from event.stack import SiteStack
 from plan.findings import Findings, Scope
 from plan.hosts import MIB_PER_GIB, HostSpec
 from plan.images import ImageSpec, is_shared
+from plan.loads import Load, Totals
 from plan.naming import mark, password_label, tags, templates_pool
 from plan.records import (
     BackupJob,
     ContainerHost,
     Download,
     EventAccess,
-    Load,
     Pool,
     SiteImage,
     SitePlan,
     TemplateCopy,
-    Totals,
     User,
 )
 from plan.rights import event_access, site_roles

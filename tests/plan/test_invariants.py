@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, given, settings
 
 from event.stack import EventStack
 from plan.export import event_json
+from plan.loads import Load
 from plan.plan import plan_event
-from plan.records import EventPlan, Load
+from plan.records import EventPlan
 from plan.shortage import CapacityError
 from tests.plan.generated import event_stacks
 from tests.plan.test_golden_plans import SCHEMA

@@ -123,7 +123,7 @@ def test_a_script_gets_the_facts_of_its_cluster(folder: Path, tmp_path: Path) ->
     guest = orders_for(planned(folder, {"scripts": "steps"}), "c02", SECRET).guests[1]
     facts = json.loads(guest.files[-1].text)
     assert (facts["cluster"], facts["guest"], facts["head"]) == ("c02", "c02-n1", "c02-head")
-    assert [each["guest"] for each in facts["nodes"]][0] == "c02-head"
+    assert facts["nodes"][0]["guest"] == "c02-head"
     assert run(guest.scripts[-1], tmp_path).splitlines() == [
         "PRACTICUM_ADDRESS=10.0.2.11", "PRACTICUM_CLUSTER=c02", "PRACTICUM_EVENT=sc09",
         f"PRACTICUM_FACTS={FACTS_PATH}", "PRACTICUM_GUEST=c02-n1", "PRACTICUM_HEAD=c02-head",
