@@ -58,6 +58,16 @@ class Api:
         self._context = _context(insecure=insecure, ca_file=ca_file)
         self._own = threading.local()
 
+    @property
+    def context(self) -> ssl.SSLContext:
+        """Whom this trusts, for a connection of another kind."""
+        return self._context
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The header that has the token; nothing may print it."""
+        return self._headers
+
     def get(self, path: str, /, **query: str) -> Any:
         """The `data` of an answer. Raises `ApiError`."""
         return self._data(*self._exchange("GET", path, query))

@@ -19,7 +19,7 @@ Out = Annotated[Optional[Path], typer.Option("--out", "-o", metavar="PATH")]  # 
 
 def add_event_commands(app: typer.Typer) -> None:
     """Add the verbs of this module to the command line."""
-    for verb in (status, contextualize, reset, sheets, topology, ssh):
+    for verb in (status, contextualize, reset, sheets, topology, ssh, console):
         app.command()(verb)
     app.command("contextualize-cluster", hidden=True)(contextualize_cluster)
 
@@ -117,3 +117,18 @@ def ssh(
     places = Places.of(os.environ)
     told = telling(json_events=False)
     raise typer.Exit(entry.ssh(load_event(stack, places), node, words or [], places, told))
+
+
+def console(
+    stack: EventName,
+    node: Annotated[str, typer.Argument(metavar="CLUSTER[/NODE]", help="c07 or c07/n2.")],
+) -> None:
+    """Look at the serial console of a node, and type on it: works when its network does not."""
+    from operate import console as verb
+    from operate.places import Places
+    from operate.progress import telling
+    from operate.stacks import load_event
+
+    places = Places.of(os.environ)
+    told = telling(json_events=False)
+    raise typer.Exit(verb.console(load_event(stack, places), node, places, told))

@@ -56,7 +56,8 @@ GRANTS = (
             "VM.Config.Memory": "memory",
             "VM.Config.Network": "network cards and their VLANs; the rules of a guest's firewall",
             "VM.Config.Options": "name, tags, description, guest agent, start with the host",
-            "VM.Console": "read the logs of guests' firewalls (practicum traffic)",
+            "VM.Console": "consoles of guests, and the logs of their firewalls (practicum console, "
+            "traffic)",
             "VM.GuestAgent.Unrestricted": "ask guests' agents, and prepare guests (contextualize)",
             "VM.Migrate": "move guests when a host is drained or pinned",
             "VM.PowerMgmt": "start, shut down and stop guests",

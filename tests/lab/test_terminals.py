@@ -25,6 +25,7 @@ class Echo:
 
     def __init__(self) -> None:
         self.sizes: list[tuple[int, int]] = []
+        self.typed = b""
         self.closed = False
         self._shown: asyncio.Queue[bytes] = asyncio.Queue()
 
@@ -32,6 +33,7 @@ class Echo:
         return await self._shown.get()
 
     async def write(self, data: bytes, /) -> None:
+        self.typed += data
         self._shown.put_nowait(b"" if b"bye" in data else data.upper())
 
     def resize(self, columns: int, rows: int, /) -> None:
