@@ -33,7 +33,7 @@ GONE_S = 8.0
 FOREIGN = "somebodys"
 Victim = Literal["program", "engine", "plugin", "lab"]
 VICTIMS: tuple[Victim, ...] = ("program", "engine", "plugin", "lab")
-FIRST: dict[Victim, int] = {"program": 1, "engine": 11, "plugin": 11, "lab": 1}
+FIRST: dict[Victim, int] = {"program": 1, "engine": 21, "plugin": 21, "lab": 1}
 """The first request at which a victim is there; those before are the command line's own."""
 
 
@@ -60,7 +60,7 @@ class KillingGround:
     unbroken: dict[str, Any] = field(default_factory=dict)
     resources: set[str] = field(default_factory=set)  # URNs of the state after it
     settled: set[str] = field(default_factory=set)  # entries of states that one more run left alone
-    requests: int = 0  # of the unbroken run
+    requests: list[dict[str, Any]] = field(default_factory=list)  # of the unbroken run
     foreign: list[dict[str, Any]] = field(default_factory=list)
     site: SiteStack = field(init=False)
     places: Places = field(init=False)
@@ -80,7 +80,7 @@ class KillingGround:
         self._start_lab()
         before = len(practice.requests())
         practice.good("up", self.event)
-        self.requests = len(practice.requests()) - before
+        self.requests = practice.requests()[before:]
         self.unbroken = picture(practice, self.event)
         self.resources = {each["urn"] for each in self._state()["resources"]}
 

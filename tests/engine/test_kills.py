@@ -22,10 +22,10 @@ from tests.engine.practice import Practice
 pytestmark = [pytest.mark.faults, pytest.mark.engine]
 
 SEED = 20261125
-REQUESTS = 156
+REQUESTS = 176
 """Of an `up` of the 2 × 3 event, and some more: how often a task is asked for its end differs."""
 
-WRITES = {"POST": 21, "PUT": 19}
+WRITES = {"POST": 25, "PUT": 19}
 SC09_REQUESTS = 2900
 SC09_MOMENTS = 40
 
@@ -58,7 +58,9 @@ def moments() -> list[Point]:
     """Random moments of the tutorial of SC09."""
     chance = random.Random(SEED)
     found = [
-        Point(victim=VICTIMS[number % 4], index=chance.randrange(11, SC09_REQUESTS))
+        Point(
+            victim=VICTIMS[number % 4], index=chance.randrange(FIRST["plugin"] + 9, SC09_REQUESTS)
+        )
         for number in range(SC09_MOMENTS)
     ]
     before = noted()
@@ -98,6 +100,15 @@ def sc09(
 ) -> Iterator[KillingGround]:
     """The tutorial of SC09."""
     yield from ground_of(Path(tmp_path_factory.mktemp("kills-sc09")), "sc09")
+
+
+def test_the_moments_are_those_of_an_unbroken_run(small: KillingGround) -> None:
+    methods = [each["method"] for each in small.requests]
+    first = next(number for number, each in enumerate(methods, 1) if each != "GET")
+    assert {FIRST["engine"], FIRST["plugin"]} == {first}
+    assert {each: methods.count(each) for each in WRITES} == WRITES
+    polls = [each for each in small.requests if each["path"].endswith("/status")]
+    assert len(methods) - len(polls) < REQUESTS
 
 
 def survives(ground: KillingGround, point: Point) -> None:
