@@ -17,6 +17,7 @@ from operate import lab_process
 from operate.adoption import find_ours, larger_disks
 from operate.beside import stop_if_clashing
 from operate.contextualize.again import prepare_again
+from operate.contextualize.playbooks.play import stop_without_ansible
 from operate.deployed import NOTHING, Deployed, deployed
 from operate.deployed_plan import plan_before
 from operate.drift import stop_if_strangers
@@ -99,6 +100,8 @@ def up(stack: Stack, places: Places, wishes: Wishes, telling: Telling) -> None:
     plan = plan_event(stack) if isinstance(stack, EventStack) else plan_site(stack)
     for warning in plan.warnings:
         telling.warn(str(warning))
+    if isinstance(plan, EventPlan):
+        stop_without_ansible(plan.guests)
     session = with_event_token(start(stack, places, telling), up_to_date=True)
     session.stop_if_locked()
     ready = (

@@ -6,30 +6,19 @@ program's standard input, never through its arguments.
 
 from __future__ import annotations
 
-import base64
-import inspect
-import json
 import time
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from event.problems import RunError
 from operate.api import Api, ApiError
-from operate.contextualize import carrier
+from operate.contextualize.way import ENDS_S, LOADER, GuestError, Way
 
-ENDS_S = 1800.0
-"""How long one program may take on a guest: installing all packages from a slow mirror."""
 POLL_S, LONGEST_POLL_S = 0.1, 2.0
 INPUT = 48 * 1024
 """Bytes sent at once: Proxmox VE takes 64 KiB of input for a program (pve-manager, agent exec)."""
 LATE = ("not running", "got timeout", "No QEMU guest agent", "can't lock", "hostname lookup")
 
-_LOADER = (
-    "import base64,sys,zlib;"
-    "exec(zlib.decompress(base64.b64decode(sys.stdin.read())).decode(),{'__name__':'practicum'})"
-)
 _PARTS = "/run/practicum-parts"
 _GATHERER = (
     "import os,sys;"
@@ -42,16 +31,8 @@ _PARTS_LOADER = (
 )
 
 
-class GuestError(RunError):
-    """A guest did not do what it was asked for; `cause` is a word for reports."""
-
-    def __init__(self, cause: str, text: str) -> None:
-        super().__init__(text)
-        self.cause = cause
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Agent:
+class Agent(Way):
     """The agent of one guest."""
 
     api: Api
@@ -79,37 +60,18 @@ class Agent:
             self.sleep(pause)
             pause = min(pause * 1.5, LONGEST_POLL_S)
 
-    def carry_out(self, orders: dict[str, Any]) -> dict[str, Any]:
-        """Have the guest's Python carry out orders; the report of `carrier.carry_out`."""
-        program = (
-            f"{inspect.getsource(carrier)}\n"
-            f"orders = json.loads({json.dumps(orders)!r})\n"
-            "if not settled():\n"
-            "    failed = {'name': 'cloud-init', 'why': 'the first boot has not ended'}\n"
-            "    print(json.dumps({'written': [], 'kept': [], 'ran': [], 'failed': failed}))\n"
-            "else:\n"
-            "    print(json.dumps(carry_out(orders)))\n"
-        )
-        sent = base64.b64encode(zlib.compress(program.encode(), 9)).decode()
-        output = self._python(sent)
-        try:
-            report: dict[str, Any] = json.loads(output.strip().splitlines()[-1])
-        except (ValueError, IndexError):
-            raise GuestError("garbled", f"its report cannot be read: {output[-200:]!r}") from None
-        return report
+    def run(self, packed: str) -> str:
+        """The output of a packed program; it goes in parts where it is too long for one call."""
+        if len(packed) <= INPUT:
+            return self._run(LOADER, packed)
+        self._run(f"import os;os.path.lexists('{_PARTS}') and os.remove('{_PARTS}')", "")
+        for start in range(0, len(packed), INPUT):
+            self._run(_GATHERER, packed[start : start + INPUT])
+        return self._run(_PARTS_LOADER, "")
 
     @property
     def _path(self) -> str:
         return f"/nodes/{self.host}/qemu/{self.vmid}"
-
-    def _python(self, sent: str) -> str:
-        """Run a packed program; in parts where it is too long for one call."""
-        if len(sent) <= INPUT:
-            return self._run(_LOADER, sent)
-        self._run(f"import os;os.path.lexists('{_PARTS}') and os.remove('{_PARTS}')", "")
-        for start in range(0, len(sent), INPUT):
-            self._run(_GATHERER, sent[start : start + INPUT])
-        return self._run(_PARTS_LOADER, "")
 
     def _run(self, program: str, given: str) -> str:
         """The output of a program of Python. Raises `GuestError`."""

@@ -1,19 +1,22 @@
-"""Carries the orders of a cluster out: the head first, then all others at once, then the checks.
+"""Carries the orders of a cluster out: the head first, then all others at once, then playbooks and
+the checks.
 
 The head serves what the other nodes ask for, so it comes first. A guest that fails does not stop
-the others; checks run when every guest of the cluster has its orders.
+the others; playbooks and checks run when every guest of the cluster has its orders.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from operate.api import Api
-from operate.contextualize.agent import Agent, GuestError
-from plan.contextualize.orders import ClusterOrders, Orders
+from operate.contextualize.agent import Agent
+from operate.contextualize.playbooks.play import play
+from operate.contextualize.way import GuestError, Way
+from plan.contextualize.orders import ClusterOrders, Orders, Playbook
 from plan.phrases import few
 
 AT_ONCE = 16
@@ -27,7 +30,8 @@ State = Literal["done", "failed", "missing"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuestReport:
-    """What became of one guest. `kept` are files that a participant has changed."""
+    """What became of one guest. `kept` are files that a participant has changed, `due` playbooks
+    that it has not had."""
 
     guest: str
     state: State
@@ -36,6 +40,7 @@ class GuestReport:
     written: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     ran: tuple[str, ...] = ()
+    due: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,16 +58,16 @@ class ClusterReport:
         return self.checks is not None and all(each.state == "done" for each in reports)
 
 
-AgentOf = Callable[[Orders], Agent | None]
-"""The agent of a guest; None when the site has no such guest."""
+WayOf = Callable[[Orders], Way | None]
+"""The way to a guest; None when the site has no such guest."""
 
 
-def agents(api: Api, boot_timeout_s: float) -> AgentOf:
+def agents(api: Api, boot_timeout_s: float) -> WayOf:
     """Agents of the site's guests, wherever they are now."""
     rows = api.get("/cluster/resources", type="vm")
     hosts = {int(row["vmid"]): str(row["node"]) for row in rows if row.get("vmid")}
 
-    def agent_of(orders: Orders) -> Agent | None:
+    def agent_of(orders: Orders) -> Way | None:
         host = hosts.get(orders.vmid)
         if host is None:
             return None
@@ -71,16 +76,21 @@ def agents(api: Api, boot_timeout_s: float) -> AgentOf:
     return agent_of
 
 
-def apply_cluster(
-    orders: ClusterOrders, agent_of: AgentOf, *, force: bool = False
-) -> ClusterReport:
+def apply_cluster(orders: ClusterOrders, way_of: WayOf, *, force: bool = False) -> ClusterReport:
     """Carry the orders of a cluster out."""
+    ways = {each.guest: way_of(each) for each in orders.guests}
     head, others = orders.guests[:1], orders.guests[1:]
-    reports = [_apply(each, agent_of, force=force) for each in head]
-    reports += _at_once(others, lambda each: _apply(each, agent_of, force=force))
+
+    def apply(each: Orders) -> GuestReport:
+        return _asked(each, ways[each.guest], each.as_json(force=force))
+
+    reports = [*map(apply, head), *_at_once(others, apply)]
     checks = None
+    for playbook in orders.playbooks:
+        if all(each.state == "done" for each in reports):
+            reports = _played(playbook, orders, reports, ways)
     if all(each.state == "done" for each in reports):
-        checks = _check(orders.guests, agent_of)
+        checks = _check(orders.guests, ways)
     return ClusterReport(cluster=orders.cluster, guests=tuple(reports), checks=checks)
 
 
@@ -89,28 +99,50 @@ def _at_once(orders: Iterable[Orders], work: Callable[[Orders], GuestReport]) ->
         return list(pool.map(work, orders))
 
 
-def _apply(orders: Orders, agent_of: AgentOf, *, force: bool) -> GuestReport:
-    return _asked(orders, agent_of, orders.as_json(force=force))
+def _played(
+    playbook: Playbook,
+    orders: ClusterOrders,
+    reports: list[GuestReport],
+    ways: Mapping[str, Way | None],
+) -> list[GuestReport]:
+    """The guests' reports once a playbook was played on those that have not had it."""
+    due = {each.guest for each in reports if playbook.mark.name in each.due}
+    there = {name: way for name, way in ways.items() if name in due and way is not None}
+    if not there:
+        return reports
+    failed = play(playbook, there)
+
+    def after(one: Orders, report: GuestReport) -> GuestReport:
+        if one.guest not in due:
+            return report
+        if one.guest in failed:
+            why = failed[one.guest]
+            return replace(report, state="failed", cause=playbook.name, why=why)
+        marked = _asked(one, ways[one.guest], playbook.done_as_json())
+        if marked.state != "done":
+            return marked
+        return replace(report, ran=(*report.ran, playbook.name))
+
+    return [after(one, report) for one, report in zip(orders.guests, reports, strict=True)]
 
 
-def _check(guests: tuple[Orders, ...], agent_of: AgentOf) -> GuestReport:
+def _check(guests: tuple[Orders, ...], ways: Mapping[str, Way | None]) -> GuestReport:
     for orders in guests:
         if not orders.checks:
             continue
-        report = _asked(orders, agent_of, orders.checks_as_json())
+        report = _asked(orders, ways[orders.guest], orders.checks_as_json())
         if report.state != "done":
             return report
     return GuestReport(guest=guests[0].guest, state="done")
 
 
-def _asked(orders: Orders, agent_of: AgentOf, given: dict[str, Any]) -> GuestReport:
+def _asked(orders: Orders, way: Way | None, given: dict[str, Any]) -> GuestReport:
     """Have one guest carry something out; every failure is part of the report."""
-    agent = agent_of(orders)
-    if agent is None:
+    if way is None:
         why = f"the site has no guest {orders.vmid}"
         return GuestReport(guest=orders.guest, state="missing", cause="missing", why=why)
     try:
-        told = _carried(agent, given)
+        told = _carried(way, given)
     except GuestError as error:
         return GuestReport(guest=orders.guest, state="failed", cause=error.cause, why=str(error))
     failed = told["failed"]
@@ -122,21 +154,22 @@ def _asked(orders: Orders, agent_of: AgentOf, given: dict[str, Any]) -> GuestRep
         written=tuple(told["written"]),
         kept=tuple(told["kept"]),
         ran=tuple(told["ran"]),
+        due=tuple(told["due"]),
     )
 
 
-def _carried(agent: Agent, given: dict[str, Any]) -> dict[str, Any]:
+def _carried(way: Way, given: dict[str, Any]) -> dict[str, Any]:
     """The guest's report. One that was lost on the way (a restart, a host that went away) is asked
     for again: orders that were carried out already change nothing."""
     for _ in range(TRIES - 1):
         try:
-            agent.wait()
-            return agent.carry_out(given)
+            way.wait()
+            return way.carry_out(given)
         except GuestError as error:
             if error.cause != "lost":
                 raise
-    agent.wait()
-    return agent.carry_out(given)
+    way.wait()
+    return way.carry_out(given)
 
 
 def lines(report: ClusterReport) -> list[str]:

@@ -66,14 +66,26 @@ class Guest:
             os.chown(folder, uid, gid)
 
 
+def settled_and_done(orders: dict[str, Any], root: str = "/") -> dict[str, Any]:
+    """`carry_out` once the first boot has ended; else a report that says so."""
+    if settled(root):
+        return carry_out(orders, root)
+    failed = {"name": "cloud-init", "why": "the first boot has not ended"}
+    return {"written": [], "kept": [], "ran": [], "due": [], "failed": failed}
+
+
 def carry_out(orders: dict[str, Any], root: str = "/") -> dict[str, Any]:
     """Put files in place, run scripts in order until one fails, and tell what was done.
 
-    Keys of the report: `written` and `kept` (paths), `ran` (names), `failed` (null, or the name of
-    a script or path with `why`).
+    Keys of the report: `written` and `kept` (paths), `ran` (names), `due` (names of `marks` that
+    this guest has not had), `failed` (null, or the name of a script or path with `why`).
     """
     guest = Guest(root)
-    report: dict[str, Any] = {"written": [], "kept": [], "ran": [], "failed": None}
+    done = guest.record["scripts"]
+    due = [
+        each["name"] for each in orders.get("marks", ()) if done.get(each["name"]) != each["digest"]
+    ]
+    report: dict[str, Any] = {"written": [], "kept": [], "ran": [], "due": due, "failed": None}
     for file in orders["files"]:
         try:
             _place(guest, file, report, force=bool(orders.get("force")))
@@ -85,8 +97,8 @@ def carry_out(orders: dict[str, Any], root: str = "/") -> dict[str, Any]:
             break
         _run(guest, script, report)
     if orders["files"] or any(each["digest"] for each in orders["scripts"]):
-        if report["failed"] is None:
-            guest.record["level"] = orders.get("level")
+        if report["failed"] is None and "level" in orders:
+            guest.record["level"] = orders["level"]
         guest.save()
     return report
 

@@ -17,6 +17,7 @@ from typing import IO, Any
 from event.problems import RunError
 from event.stack import EventStack
 from operate.contextualize.applier import ClusterReport, agents, apply_cluster, lines
+from operate.contextualize.playbooks.play import stop_without_ansible
 from operate.event_token import is_listed, with_event_token
 from operate.places import Places
 from operate.preflight import few
@@ -35,6 +36,7 @@ def contextualize(
 ) -> int:
     """Prepare clusters (all when none is named); the exit code. `force`: over changed files too."""
     plan = plan_event(stack)
+    stop_without_ansible(plan.guests)
     session = with_event_token(open_session(stack, places, telling))
     wanted = {each.cluster: each for each in all_orders(plan, session.secret())}
     unknown = [name for name in names if name not in wanted]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from event.model import Level
 from plan.contextualize import own
 from plan.contextualize.levels import base, monitoring, mpi, nfs, scheduler, ssh
-from plan.contextualize.orders import ClusterOrders, File, Orders, Script
+from plan.contextualize.orders import ClusterOrders, File, Orders, Playbook, Script
 from plan.contextualize.scene import Scene, reaches
 from plan.records import Cluster, EventPlan, Guest
 
@@ -55,10 +55,11 @@ def orders_for(plan: EventPlan, name: str, secret: str) -> ClusterOrders:
         for guest in guests
         if guest.prepared
     ]
+    playbooks = tuple(own.playbooks(scenes))
     return ClusterOrders(
         cluster=name,
-        guests=tuple(map(_orders, scenes)),
-        playbooks=tuple(own.playbooks(scenes)),
+        guests=tuple(_orders(scene, playbooks) for scene in scenes),
+        playbooks=playbooks,
     )
 
 
@@ -67,7 +68,7 @@ def prepared(cluster: Cluster) -> bool:
     return any(guest.prepared for guest in cluster.guests)
 
 
-def _orders(scene: Scene) -> Orders:
+def _orders(scene: Scene, playbooks: Sequence[Playbook]) -> Orders:
     levels = [each for name, each in PARTS.items() if reaches(scene.guest.level, name)]
     return Orders(
         guest=scene.guest.name,
@@ -79,4 +80,5 @@ def _orders(scene: Scene) -> Orders:
             *own.scripts(scene),
         ),
         checks=tuple(script for level in levels for script in level.checks(scene)),
+        marks=tuple(each.mark for each in playbooks if scene.guest.name in each.facts),
     )

@@ -53,6 +53,7 @@ class Orders:
     files: tuple[File, ...]
     scripts: tuple[Script, ...]
     checks: tuple[Script, ...] = ()
+    marks: tuple[Script, ...] = ()  # of playbooks that it is in
 
     def as_json(self, *, force: bool = False) -> dict[str, Any]:
         """What the carrier on the guest reads. Holds secrets."""
@@ -64,6 +65,7 @@ class Orders:
                 for each in self.files
             ],
             "scripts": [_script(each) for each in self.scripts],
+            "marks": [{"name": each.name, "digest": each.digest} for each in self.marks],
         }
 
     def checks_as_json(self) -> dict[str, Any]:
@@ -88,6 +90,10 @@ class Playbook:
         """What a guest remembers it by once it has ended well."""
         return Script(name=f"playbook {self.name}", text=":", given=self.digest)
 
+    def done_as_json(self) -> dict[str, Any]:
+        """Orders by which a guest remembers that it was played."""
+        return {"files": [], "scripts": [_script(self.mark)]}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterOrders:
@@ -96,10 +102,6 @@ class ClusterOrders:
     cluster: str
     guests: tuple[Orders, ...]
     playbooks: tuple[Playbook, ...] = ()
-
-    def playbooks_of(self, guest: str) -> tuple[Playbook, ...]:
-        """Those that a guest is in."""
-        return tuple(each for each in self.playbooks if guest in each.facts)
 
     @property
     def digest(self) -> str:

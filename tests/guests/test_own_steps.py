@@ -1,10 +1,12 @@
-"""Steps of the organiser's own, on guests that really run: scripts, and what runs again when.
+"""Steps of the organiser's own, on guests that really run: scripts and a playbook, and what runs
+again when.
 
 The tests of this module are one story and run in order.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 
 from tests.engine.practice import Practice
 from tests.guests.test_event import run
+from tests.image.conftest import MISSING, cannot
 
 pytestmark = pytest.mark.guests
 HEADS = {"c01": "200101", "c02": "200201"}
@@ -97,3 +100,36 @@ def test_a_script_that_fails_is_told_by_guest_and_the_next_up_goes_on_there(
     write(practice, "more/20-bad.sh", "#!/bin/sh\necho good >/srv/good\n")
     practice.good("up", "laptop")
     assert on(practice, NODES["c02"], "cat /srv/good /etc/ran") == "good\nx\n"
+
+
+PLAYBOOK = """\
+- hosts: nodes_head
+  gather_facts: false
+  tasks:
+    - {name: a file, copy: {dest: /srv/played, content: "{{ practicum.guest }} {{ words }}"}}
+    - {name: a line, shell: echo line >>/srv/lines}
+    - {name: a copy, fetch: {src: /etc/motd, dest: "{{ playbook_dir }}/.motd", flat: true}}
+  vars: {words: WORDS}
+"""
+
+
+def test_a_playbook_is_played_through_the_agents_and_again_once_it_has_changed(
+    practice: Practice,
+) -> None:
+    if shutil.which("ansible-playbook") is None:
+        cannot(f"ansible-playbook is {MISSING}: sudo apt install ansible-core")
+    last = "        - {scripts: more, clusters: [c02]}\n"
+    practice.edit("laptop", last, f"{last}        - {{playbook: site/main.yml, clusters: [c02]}}\n")
+    write(practice, "site/main.yml", PLAYBOOK.replace("WORDS", "one"))
+    practice.good("up", "laptop")
+    assert on(practice, HEADS["c02"], "cat /srv/played /srv/lines") == "c02-head oneline\n"
+    assert (practice.stacks / "site/.motd").read_text() == "c02-head of c02-head c02-n1\n"
+    assert on(practice, HEADS["c01"], "test ! -e /srv/played") == ""
+    assert practice.good("up", "laptop").changes == {}
+    write(practice, "site/main.yml", PLAYBOOK.replace("WORDS", "two"))
+    practice.good("up", "laptop")
+    assert on(practice, HEADS["c02"], "cat /srv/played /srv/lines") == "c02-head twoline\nline\n"
+    write(practice, "site/main.yml", PLAYBOOK.replace("echo line", "echo no room >&2; exit 3"))
+    told = practice.run("up", "laptop")
+    assert told.code == 1
+    assert "c02-head: site/main.yml: a line: " in "\n".join(told.summary["failed"].values())

@@ -56,8 +56,8 @@ class FolderApi:
             return ""
         packed = self.parts if program == agents._PARTS_LOADER else given
         text = zlib.decompress(base64.b64decode(packed)).decode()
-        text = text.replace("carry_out(orders))", f"carry_out(orders, {str(self.root)!r}))")
-        text = text.replace("settled()", f"settled({str(self.root)!r})")
+        call = "settled_and_done(orders"
+        text = text.replace(f"{call})", f"{call}, {str(self.root)!r})")
         output = io.StringIO()
         with contextlib.redirect_stdout(output):
             exec(text, {"__name__": "practicum"})

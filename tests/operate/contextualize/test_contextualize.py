@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from operate.contextualize.agent import INPUT, GuestError
+from operate.contextualize.agent import INPUT
 from operate.contextualize.applier import ClusterReport, apply_cluster, lines
 from operate.contextualize.carrier import BEFORE, RECORD, carry_out
+from operate.contextualize.way import GuestError
 from plan.contextualize.orders import ClusterOrders, File, Orders, Script
 from tests.operate.contextualize.guests import FolderApi, agent
 
@@ -37,7 +38,9 @@ def later(path: Path, text: str) -> None:
 
 def test_files_come_with_their_folders_modes_and_texts(tmp_path: Path) -> None:
     report = carry_out(orders(file("/srv/keys/x/id", "key", mode="0600")), str(tmp_path))
-    assert report == {"written": ["/srv/keys/x/id"], "kept": [], "ran": [], "failed": None}
+    assert report == {
+        "written": ["/srv/keys/x/id"], "kept": [], "ran": [], "due": [], "failed": None,
+    }  # fmt: skip
     there = tmp_path / "srv/keys/x/id"
     assert (there.read_text(), there.stat().st_mode & 0o777) == ("key", 0o600)
     assert there.parent.stat().st_mode & 0o777 == 0o700

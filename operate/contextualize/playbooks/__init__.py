@@ -1,0 +1,1 @@
+"""Ansible playbooks of the organiser's own: run on this machine, carried out through our ways."""
