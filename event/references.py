@@ -13,6 +13,7 @@ from event.hosts import MAX_HOSTS, expand_hosts
 from event.model import ClusterOverride, Clusters, Event, Image, Lab, Site
 from event.names import cluster_name, node_names
 from event.problems import Path, known_names, quoted, shown
+from event.services_model import MIRROR
 
 
 class Finding(NamedTuple):
@@ -57,6 +58,10 @@ def site_findings(site: Site, lab: Lab | None) -> Iterator[Finding]:
         path = ("lab", "volumes", position, "volume")
         yield from _storage(site, path, _storage_of(volume.volume), None, volume.volume)
     yield from _twice(("lab", "volumes"), [volume.volume for volume in volumes], "volume")
+    if lab and lab.mirror and MIRROR not in site.services:
+        message = "answers behind the site's service mirror, which the site does not have"
+        hint = "under site.services: mirror: {address: 10.255.255.10, port: 3142, to: 127.0.0.1}"
+        yield Finding(("lab", "mirror"), quoted(lab.mirror), message, hint)
 
 
 def _hosts(site: Site) -> Iterator[Finding]:

@@ -11,6 +11,9 @@ from event.base_model import Model
 from event.text import FilePath, HostName, SshPublicKey
 from event.values import Address
 
+MIRROR = "mirror"
+"""The name of the service that packages come from."""
+
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 

@@ -246,6 +246,11 @@ class Lab(Model):
         description="What guests are: none = API objects without a running system; lxc = "
         "containers on the image of `practicum image build` (needs root).",
     )
+    mirror: Literal["apt-cacher-ng"] | None = Field(
+        default=None,
+        description="What the lab itself runs behind the site's service `mirror`, for guests that "
+        "really run: a cache of the packages that this machine's apt gets.",
+    )
     volumes: list[LabVolume] = Field(
         default=[], max_length=256, description="Volumes that exist before practicum does anything."
     )

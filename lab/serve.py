@@ -57,7 +57,7 @@ class Server:
     """One lab that answers on one port.
 
     `lab` and `port` are there after `start`; `added` says what the seed brought, `kept` what is
-    there although the seed does not list it.
+    there although the seed does not list it, `lacks` what guests will not find, and why.
     """
 
     def __init__(self, options: Options) -> None:
@@ -71,6 +71,7 @@ class Server:
         self.port = 0
         self.added: list[str] = []
         self.kept: list[str] = []
+        self.lacks: list[str] = []
 
     async def start(self) -> None:
         """Lock the state folder, open it, and listen."""
@@ -101,8 +102,10 @@ class Server:
 
         if reason := unavailable():
             raise ServeError(f"the lab's engine lxc cannot run here: {reason}")
-        plumb = network_of(self.lab).plumb
-        engine = LxcEngine(self._options.state.absolute(), self._options.images, plumb)
+        network = network_of(self.lab)
+        if lacking := network.services.lacking():
+            self.lacks.append(lacking)
+        engine = LxcEngine(self._options.state.absolute(), self._options.images, network.plumb)
         try:
             await engine.open(str(node["name"]) for node in self.lab.nodes())
         except (TaskError, NetworkError) as error:
@@ -193,4 +196,5 @@ def ready_line(server: Server, options: Options) -> dict[str, Any]:
         "ca": str(options.state / "ca.pem"),
         "added": server.added,
         "kept": server.kept,
+        "lacks": server.lacks,
     }

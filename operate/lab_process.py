@@ -27,6 +27,7 @@ from operate.places import Places, own_folder, write_private
 START_S = 30.0
 STOP_S = 15.0
 POLL_S = 0.02
+SAID = "serve.out"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +58,14 @@ class LabStatus:
     def requests(self) -> Path:
         """Log of the requests that the lab has answered, one JSON object a line."""
         return self.state / "requests.jsonl"
+
+    @property
+    def lacks(self) -> list[str]:
+        """What guests of a running lab will not find, and why, in sentences."""
+        if not self.running:
+            return []
+        ready: dict[str, Any] = json.loads((self.state / SAID).read_text())
+        return [str(each) for each in ready.get("lacks", ())]
 
     def as_record(self) -> dict[str, Any]:
         """For `lab status --json`."""
@@ -134,7 +143,7 @@ def _serve(
     stack: SiteStack, state: Path, port: int, places: Places, options: list[str]
 ) -> dict[str, Any]:
     """Start the process by itself and wait for its line; the line as a record."""
-    said, refused = state / "serve.out", state / "serve.err"
+    said, refused = state / SAID, state / "serve.err"
     command = [sys.executable, "-P", "-m", "lab", "serve", "--state", str(state)]
     command += ["--seed", str(state / "seed.json"), "--port", str(port), "--auth-delay", "0.2"]
     command += options

@@ -7,6 +7,7 @@ from typing import Any
 
 from event.hosts import expand_hosts
 from event.model import Site, Storage
+from event.services_model import MIRROR
 from event.stack import SiteStack
 from plan.service_files import MAC, rules
 from plan.services import services
@@ -45,13 +46,14 @@ def seed(stack: SiteStack) -> dict[str, Any]:
             for volume in volumes
         ],
         "objects": [],
-        **_services(site),
+        **_services(site, own_mirror=stack.lab is not None and stack.lab.mirror is not None),
     }
 
 
-def _services(site: Site) -> dict[str, Any]:
+def _services(site: Site, *, own_mirror: bool) -> dict[str, Any]:
     """Services for hosts whose guests really send: rules as a real host has them. All are handed
-    on by the lab itself, because its hosts have no way out that addresses could be translated for.
+    on by the lab itself, because its hosts have no way out that addresses could be translated for;
+    one without `to` is the lab's own mirror.
     """
     found = [replace(each, mode="proxy") for each in services(site)]
     if not found:
@@ -63,7 +65,8 @@ def _services(site: Site) -> dict[str, Any]:
     proxies = [
         {
             "address": str(each.address), "port": each.port, "protocol": each.protocol,
-            "to": str(each.to), "toPort": each.to_port,
+            **({} if own_mirror and (each.name, each.protocol) == (MIRROR, "tcp")
+               else {"to": str(each.to), "toPort": each.to_port}),
         }
         for each in found
     ]  # fmt: skip

@@ -38,6 +38,8 @@ def start(name: str, *, realistic: bool = False) -> None:
     print(f"lab {lab.site} {word}: {lab.endpoint} (process {lab.pid})")
     if added and not before.running:
         print(f"new in it: {len(added)} hosts, storages and volumes")
+    for each in lab.lacks:
+        print(each)
 
 
 def stop(name: str) -> None:

@@ -127,6 +127,8 @@ def start(stack: Stack, places: Places, telling: Telling) -> Session:
     if not lab.running:
         lab, _ = lab_process.start(session.site, places)
         telling.step(f"lab {lab.site} started, answering on {lab.endpoint}")
+        for each in lab.lacks:
+            telling.warn(each)
     return open_session(stack, places, telling, parts=session.parts)  # now with its token
 
 

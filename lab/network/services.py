@@ -1,18 +1,20 @@
 """Services that every private network of the lab sees at the same address.
 
 Each host has the address on its leg in each network, behind the same rules that a real host gets;
-what asks there is handed on from the machine, since a host of the lab has no way out. Listening
-ends with the lab's process and comes back with it.
+what asks there is handed on from the machine, since a host of the lab has no way out: to an
+address, or to a mirror of packages that the lab runs itself. Listening ends with the lab's process
+and comes back with it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from contextlib import suppress
 from typing import Any
 
-from lab.network import system
+from lab.network import mirror, system
 from lab.network.inside import socket_in
 from lab.network.names import Namespaces
 
@@ -21,21 +23,29 @@ IDLE_S = 60.0
 
 _CHUNK = 1 << 16
 _CONNECT_S = 10.0
+_log = logging.getLogger(__name__)
 
 
 class Services:
     """The services of a lab, as its seed lists them.
 
     `settings`: `rules` (text for nftables), `bridge` (of the private networks), `mac`, and
-    `services`, each with `address`, `port`, `protocol`, `to`, `toPort`. Empty settings are none.
+    `services`, each with `address`, `port`, `protocol`, and `to` and `toPort`; without these the
+    lab's own mirror answers. Empty settings are none.
     """
 
     def __init__(self, names: Namespaces, settings: dict[str, Any]) -> None:
         self._names = names
         self._settings = settings
         self._ruled: dict[str, asyncio.Task[None]] = {}  # hosts whose rules are loaded, or about to
+        self._mirror = mirror.Mirror(names.state / "mirror")
         self._servers: list[asyncio.Server | asyncio.DatagramTransport] = []
         self._work: set[asyncio.Task[None]] = set()
+
+    def lacking(self) -> str | None:
+        """What a service of the lab's own would need and does not have here, in a sentence."""
+        own = [each for each in self._settings.get("services", []) if "to" not in each]
+        return mirror.lacking() if own else None
 
     async def settle(self, host: str, bridge: str, link: str) -> None:
         """Rules first, then the address on a host's leg, then who listens there."""
@@ -66,25 +76,36 @@ class Services:
             return made
 
         made = await asyncio.to_thread(socket_in, system.NAMESPACES / namespace, bound)
-        target = (service["to"], service["toPort"])
         if udp:
+            target = (service["to"], service["toPort"])
             loop = asyncio.get_running_loop()
             transport, _ = await loop.create_datagram_endpoint(
                 lambda: _Datagrams(target), sock=made
             )
             self._servers.append(transport)
         else:
-            self._servers.append(await asyncio.start_server(self._handler(target), sock=made))
+            self._servers.append(await asyncio.start_server(self._handler(service), sock=made))
 
-    def _handler(self, target: tuple[str, int]) -> Any:
+    def _handler(self, service: dict[str, Any]) -> Any:
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             task = asyncio.current_task()
             if task is not None:
                 self._work.add(task)
                 task.add_done_callback(self._work.discard)
+            try:
+                target = await self._target(service)
+            except (system.NetworkError, OSError) as error:
+                _log.error("a service of the guests' networks cannot answer: %s", error)
+                writer.transport.abort()
+                return
             await hand_on(reader, writer, target)
 
         return handle
+
+    async def _target(self, service: dict[str, Any]) -> tuple[str, int]:
+        if "to" in service:
+            return service["to"], service["toPort"]
+        return "127.0.0.1", await self._mirror.port()
 
     def close(self) -> None:
         """Listen no more, and end what goes on."""
@@ -94,6 +115,7 @@ class Services:
             task.cancel()
         self._servers.clear()
         self._ruled.clear()
+        self._mirror.close()
 
 
 async def hand_on(

@@ -6,6 +6,7 @@ Goldens are written anew with PRACTICUM_GOLDEN=write in the environment.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
@@ -87,9 +88,9 @@ def test_a_leg_with_a_long_name_is_shortened_and_stays_apart() -> None:
 
 
 def planned(folder: Path, services: str) -> tuple[EventPlan, SiteStack]:
-    """The shipped laptop event, on the lab's site with more in its file and no lab."""
+    """The shipped laptop event, on the lab's site with these services in its file and no lab."""
     lab = (ROOT / "stacks" / "Pulumi.lab.yaml").read_text()
-    real = lab[: lab.index("  practicum:lab:")]
+    real = re.sub(r"    services:.*\n( {6}.*\n)+", "", lab[: lab.index("  practicum:lab:")])
     (folder / "Pulumi.lab.yaml").write_text(real + services)
     laptop = (ROOT / "stacks" / "Pulumi.laptop.yaml").read_text()
     (folder / "Pulumi.laptop.yaml").write_text(laptop)

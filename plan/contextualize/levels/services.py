@@ -7,10 +7,10 @@ that is called `mirror` is where packages come from: it has Debian's archive at 
 
 from __future__ import annotations
 
+from event.services_model import MIRROR
 from plan.contextualize.orders import File, Script
 from plan.contextualize.scene import Scene
 
-MIRROR = "mirror"
 UNIT = "/etc/systemd/system/practicum-services.service"
 
 
