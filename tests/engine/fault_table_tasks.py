@@ -8,7 +8,7 @@ HELD = "can't lock file|got timeout|got lock request timeout"
 
 TASKS = (
     Fault(
-        name="a clone fails",
+        name="a clone meets the lock of its storage once",
         number="F9",
         strikes=(
             {
@@ -18,7 +18,20 @@ TASKS = (
                 "text": "can't lock file '/var/lock/pve-manager/pve-storage-shared' - got timeout",
             },
         ),
-        ends={"up": undone(HELD)},
+        ends={"up": done()},
+    ),
+    Fault(
+        name="a clone fails",
+        number="F9",
+        strikes=(
+            {
+                "kind": "task-error",
+                "task": "qmclone",
+                "count": 1,
+                "text": "clone failed: copy failed: input/output error",
+            },
+        ),
+        ends={"up": undone("input/output error")},
     ),
     Fault(
         name="a start fails",
