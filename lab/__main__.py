@@ -46,7 +46,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--seed", type=Path, required=True, help="JSON: hosts, storages, images")
     serve.add_argument("--port", type=int, default=0, help="default: a free one")
     serve.add_argument("--auth-delay", type=float, default=3.0, help="seconds before a 401")
-    serve.add_argument("--engine", default="none", choices=("none", "lxc"), help="runs guests")
+    serve.add_argument(
+        "--engine", default="none", choices=("none", "lxc", "qemu"), help="runs guests"
+    )
     serve.add_argument("--images", type=Path, default=default_folder(), help="built images")
     serve.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     serve.add_argument(

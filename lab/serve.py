@@ -88,6 +88,8 @@ class Server:
         self.lab = Lab(settings, store)
         if self._options.engine == "lxc":
             self.lab.engine = await self._containers()
+        elif self._options.engine == "qemu":
+            self.lab.engine = await self._machines()
         keep_token(self.lab)
         await self.lab.open()
         self.log = RequestLog(state / "requests.jsonl")
@@ -110,6 +112,21 @@ class Server:
             await engine.open(str(node["name"]) for node in self.lab.nodes())
         except (TaskError, NetworkError) as error:
             raise ServeError(f"the lab's engine lxc cannot run here: {error}") from error
+        return engine
+
+    async def _machines(self) -> Engine:
+        """The engine whose guests are machines; `ServeError` where this machine cannot."""
+        from lab.engines.qemu.availability import unavailable  # as above
+        from lab.engines.qemu.engine import QemuEngine
+
+        if reason := unavailable():
+            raise ServeError(f"the lab's engine qemu cannot run here: {reason}")
+        plumb = network_of(self.lab).plumb
+        engine = QemuEngine(self._options.state.absolute(), self._options.images, plumb)
+        try:
+            await engine.open((str(node["name"]) for node in self.lab.nodes()), self.lab)
+        except (TaskError, NetworkError) as error:
+            raise ServeError(f"the lab's engine qemu cannot run here: {error}") from error
         return engine
 
     async def _listen(self) -> None:

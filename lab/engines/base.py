@@ -96,6 +96,12 @@ class Engine(Protocol):
     ) -> None:
         """Give the new guest `vmid` the content of another one's disks, now or at a snapshot."""
 
+    async def fill(self, guest: Guest) -> None:
+        """Give volumes of a guest that were made as copies of others their content, now."""
+
+    async def resize(self, guest: Guest, key: str, size: int, /) -> None:
+        """A disk of a guest, running or not, has grown to `size` bytes."""
+
     async def destroy(self, guest: Guest) -> None:
         """Remove what is kept of a stopped guest."""
 

@@ -59,6 +59,12 @@ class NoEngine:
     ) -> None:
         """The row is all there is."""
 
+    async def fill(self, guest: Guest) -> None:
+        """The row is all there is."""
+
+    async def resize(self, _guest: Guest, _key: str, _size: int) -> None:
+        """The row is all there is."""
+
     async def destroy(self, guest: Guest) -> None:
         """The row is all there is."""
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from lab.firewall.card import GROUP
 from lab.firewall.packet_text import packet_text
-from lab.network.inside import socket_in
+from lab.network.inside import made_in
 
 KEPT = 50_000
 """Lines that a host's log keeps."""
@@ -92,9 +92,7 @@ def _private(path: str, flags: int) -> int:
 
 def _socket_in(namespace: Path) -> socket.socket:
     """A socket in another namespace that is told of the group's notes."""
-    made = socket_in(
-        namespace, lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETFILTER)
-    )
+    made = made_in(namespace, lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETFILTER))
     made.setsockopt(socket.SOL_SOCKET, _FORCED_BUFFER, 4 << 20)
     made.bind((0, 0))
     for attribute in (

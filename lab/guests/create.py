@@ -7,6 +7,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from lab.call import Call
+from lab.engines import engine_of
 from lab.errors import ApiError, TaskError, failure, forbidden
 from lab.guests import drives
 from lab.guests.disks import (
@@ -106,10 +107,12 @@ async def _create(guest: Guest, options: dict[str, Any], storage: str | None, lo
             async with guest.lab.storage_lock(name, guest.node):
                 pass  # making an empty disk takes no time, waiting for one's turn does
         guest.config = _configured(guest, options, allocation, log)
-    except ApiError as error:
+        await engine_of(guest.lab).fill(guest)
+    except (ApiError, TaskError) as error:
         allocation.undo()
         guest.remove()
-        text = next(iter(error.errors.values()), error.message)
+        faults = error.errors.values() if isinstance(error, ApiError) else ()
+        text = next(iter(faults), str(error))
         raise TaskError(f"unable to create VM {guest.vmid} - {text}") from error
     guest.save()
 

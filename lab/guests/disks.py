@@ -250,10 +250,16 @@ def copy_volume(guest: Guest, origin: Row, storage: str, kind: str | None = None
     return volumes(guest.lab).allocate(
         storage, guest.node, guest.vmid,
         size=origin["size"], kind=wanted, used=origin["used"], filled=origin["filled"],
-        origin=_origin(origin),
+        origin=_origin(origin), copy_of=_copied(origin),
     )  # fmt: skip
 
 
 def _origin(row: Row) -> str | None:
     """The image a disk was made from, for engines that run its content."""
     return row.get("origin") or (row["volid"] if row["content"] == "import" else None)
+
+
+def _copied(row: Row) -> str | None:
+    """The volume whose own content a copy is to have, for engines that keep disks in files."""
+    own = row["content"] == "images" and (row.get("file") or row.get("base") or row.get("copy_of"))
+    return row["volid"] if own else None

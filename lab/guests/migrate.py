@@ -193,7 +193,9 @@ def _move_volumes(guest: Guest, target: str, storages: StorageMap, log: TaskLog)
             rows.carry(row, target)
             continue
         there = Guest(lab=lab, vmid=guest.vmid, node=target)
-        new = copy_volume(there, row, wanted)
+        # The content is the same afterwards: a file that an engine keeps it in goes along.
+        new = rows.update(copy_volume(there, row, wanted), file=row.get("file"), copy_of=None)
+        rows.update(row, file=None)
         rows.free(row["volid"], guest.node)
         is_unused = drives.is_unused(each.key)
         drive = each.drive | {"file": new["volid"]}

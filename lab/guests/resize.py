@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lab.call import Call
+from lab.engines import engine_of
 from lab.errors import ApiError, TaskError, bad_parameter, bad_parameters, failure
 from lab.guests import drives
 from lab.guests.clone import QEMU
@@ -41,12 +42,14 @@ async def resize_disk(call: Call) -> str:
             guest.check_digest(params.get("digest"))
             if not params.get("skiplock"):
                 guest.check_lock()
-            _resize(call, guest, params["disk"], params["size"])
+            size = _resize(call, guest, params["disk"], params["size"])
+            await engine_of(lab).resize(guest, params["disk"], size)
 
     return await lab.tasks.start(call, node, "resize", str(vmid), work)
 
 
-def _resize(call: Call, guest: Guest, key: str, wanted: str) -> None:
+def _resize(call: Call, guest: Guest, key: str, wanted: str) -> int:
+    """Note the new size of a disk; the size in bytes."""
     if key not in guest.config:
         raise TaskError(f"disk '{key}' does not exist")
     drive = drives.parse_drive(key, guest.config[key])
@@ -60,12 +63,13 @@ def _resize(call: Call, guest: Guest, key: str, wanted: str) -> None:
     if size < row["size"]:
         raise TaskError("shrinking disks is not supported")
     if size == row["size"]:
-        return
+        return size
     _check_writable(guest.lab, row, size)
     rows.update(row, size=size)
     drive["size"] = size
     guest.config[key] = drives.print_drive(drive)
     guest.save()
+    return size
 
 
 def _check_writable(lab: Lab, row: Row, size: int) -> None:
@@ -107,10 +111,7 @@ async def _move(call: Call, storage: str) -> str:
             rows = volumes(lab)
             old = rows.require(drive["file"], node)
             log(f"copying volume '{old['volid']}' to target storage '{storage}'")
-            try:
-                new = copy_volume(guest, old, storage, params.get("format"))
-            except ApiError as error:
-                raise TaskError(f"storage migration failed: {error.message}") from error
+            new = await _copied(guest, old, storage, params.get("format"))
             if guest.template:
                 new = rows.make_base(new)
             _attach_moved(guest, key, drive, new)
@@ -123,6 +124,21 @@ async def _move(call: Call, storage: str) -> str:
             guest.save()
 
     return await lab.tasks.start(call, node, "qmmove", str(vmid), work)
+
+
+async def _copied(guest: Guest, old: Row, storage: str, kind: str | None) -> Row:
+    """A full copy of a disk; nothing stays of one that fails."""
+    rows = volumes(guest.lab)
+    try:
+        new = copy_volume(guest, old, storage, kind)
+    except ApiError as error:
+        raise TaskError(f"storage migration failed: {error.message}") from error
+    try:
+        await engine_of(guest.lab).fill(guest)
+    except TaskError as error:
+        rows.free(new["volid"], guest.node)
+        raise TaskError(f"storage migration failed: {error}") from error
+    return rows.require(new["volid"], guest.node)
 
 
 def _attach_moved(guest: Guest, key: str, drive: Drive, row: Row) -> None:

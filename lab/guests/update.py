@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from lab.call import Call
 from lab.engines import engine_of
-from lab.errors import bad_parameter, bad_parameters, failure
+from lab.errors import TaskError, bad_parameter, bad_parameters, failure
 from lab.formats import parse_property_string, split_list
 from lab.guests import drives, nets, pending
 from lab.guests.checks import (
@@ -239,6 +239,10 @@ async def change_guest(guest: Guest, change: Change) -> None:
         guest.save()
     if not guest.pending and not guest.pending_delete:
         return
+    try:
+        await engine_of(guest.lab).fill(guest)  # of disks that were imported
+    except TaskError as error:
+        raise failure(str(error)) from error
     done: frozenset[str] = frozenset()
     if guest.running:
         errors, done = pending.hotplug(guest, writer.changed)

@@ -1,17 +1,18 @@
-"""Sockets of another network namespace: a socket stays where it was made."""
+"""Sockets and taps of another network namespace: they stay where they were made."""
 
 from __future__ import annotations
 
 import ctypes
 import os
-import socket
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 _CLONE_NET = 0x40000000
+_T = TypeVar("_T")
 
 
-def socket_in(namespace: Path, make: Callable[[], socket.socket]) -> socket.socket:
+def made_in(namespace: Path, make: Callable[[], _T]) -> _T:
     """What `make` returns, made in a namespace.
 
     To be called in a thread of its own (`asyncio.to_thread`): the thread goes there and back.

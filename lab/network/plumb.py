@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -185,22 +186,31 @@ class Plumb:
 
     async def move(self, vmid: int, nic_index: int, host: str) -> None:
         """Bring a card to another host while its guest goes on: a live migration."""
+        await self._replug(replace(self._ports[vmid, nic_index], host=host))
+
+    async def replug(
+        self, vmid: int, nic_index: int, host: str, bridge: str, vlan: int | None, firewall: bool
+    ) -> None:
+        """Plug a card that stays, such as an emulator's tap, into another network."""
         old = self._ports[vmid, nic_index]
-        if old.host == host:
+        new = replace(old, host=host, bridge=bridge, vlan=vlan, firewall=firewall)
+        await self._replug(new)
+
+    async def _replug(self, new: Port) -> None:
+        old = self._ports[new.vmid, new.nic]
+        if old == new:
             return
-        await self.ensure_hosts([host])
-        new = Port(
-            vmid=vmid, nic=nic_index, host=host, bridge=old.bridge, vlan=old.vlan, mac=old.mac,
-            firewall=old.firewall,
-        )  # fmt: skip
+        await self.ensure_hosts([new.host])
         async with self._change:
-            await self._ensure_network(host, new.bridge, new.vlan)
-        self._ports[vmid, nic_index] = new
+            await self._ensure_network(new.host, new.bridge, new.vlan)
+        self._ports[new.vmid, new.nic] = new
         if new.firewall:
-            await self._guard(host)
-        target = self.namespace(host)
-        away = f"link set {old.link} netns {target}"
-        await system.ip_batch(self.namespace(old.host), [f"link set {old.link} nomaster", away])
+            await self._guard(new.host)
+        away = [f"link set {old.link} nomaster"]
+        target = self.namespace(new.host)
+        if old.host != new.host:
+            away.append(f"link set {old.link} netns {target}")
+        await system.ip_batch(self.namespace(old.host), away)
         alias = f'link set {new.link} alias "{new.alias()}"'
         await system.ip_batch(target, [alias, *lines.joined(new)])
         if old.firewall:

@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import Any
 
 from lab.network import mirror, system
-from lab.network.inside import socket_in
+from lab.network.inside import made_in
 from lab.network.names import Namespaces
 
 IDLE_S = 60.0
@@ -75,7 +75,7 @@ class Services:
             made.setblocking(False)
             return made
 
-        made = await asyncio.to_thread(socket_in, system.NAMESPACES / namespace, bound)
+        made = await asyncio.to_thread(made_in, system.NAMESPACES / namespace, bound)
         if udp:
             target = (service["to"], service["toPort"])
             loop = asyncio.get_running_loop()

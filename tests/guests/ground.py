@@ -45,15 +45,15 @@ SEED: dict[str, Any] = {
 class Ground:
     """One state folder and the lab that runs on it; `close` leaves nothing."""
 
-    def __init__(self, folder: Path, images: Path) -> None:
-        self._folder, self._images = folder, images
+    def __init__(self, folder: Path, images: Path, engine: str = "lxc") -> None:
+        self._folder, self._images, self._engine = folder, images, engine
         self.state = folder / "state"
         self.program: Program
         self.client: Client
         self.start()
 
     def start(self) -> None:
-        options = ("--engine", "lxc", "--images", str(self._images))
+        options = ("--engine", self._engine, "--images", str(self._images))
         self.program = Program(self._folder, *options, seed=SEED)
         try:
             ready = self.program.ready()
@@ -91,11 +91,11 @@ class Ground:
             assert time.monotonic() < until, f"{path} does not end"
             time.sleep(0.1)
 
-    def template(self) -> None:
+    def template(self, **options: Any) -> None:
         disk = f"pool:0,import-from={VOLUME}"
         self.task(
             "POST", "nodes/pve1/qemu", vmid=TEMPLATE, name="debian-12", memory=512, scsi0=disk,
-            agent="enabled=1", boot="order=scsi0", ide2="pool:cloudinit",
+            agent="enabled=1", boot="order=scsi0", ide2="pool:cloudinit", **options,
         )  # fmt: skip
         self.task("POST", f"nodes/pve1/qemu/{TEMPLATE}/template")
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from lab.engines.lxc.holder import Holder
 from lab.engines.lxc.inside import Container
 from lab.errors import TaskError
-from lab.network.inside import socket_in
+from lab.network.inside import made_in
 
 CONNECT_S = 10.0
 PIECE = 1 << 16
@@ -31,7 +31,7 @@ def connect(state: Path, vmid: int, port: int) -> None:
         return socket.create_connection(("127.0.0.1", port), CONNECT_S)
 
     try:
-        with socket_in(Path(f"/proc/{init}/ns/net"), made) as there:
+        with made_in(Path(f"/proc/{init}/ns/net"), made) as there:
             there.settimeout(None)
             carry(there, 0, 1)
     except OSError as error:
