@@ -241,10 +241,11 @@ class LabVolume(Model):
 class Lab(Model):
     """Settings of the lab that stands in for this site; a real site has no such key."""
 
-    engine: Literal["none", "lxc"] = Field(
+    engine: Literal["none", "lxc", "qemu"] = Field(
         default="none",
         description="What guests are: none = API objects without a running system; lxc = "
-        "containers on the image of `practicum image build` (needs root).",
+        "containers on the image of `practicum image build` (needs root); qemu = machines on it, "
+        "by KVM or else by software emulation, for exercises that need a kernel of their own.",
     )
     mirror: Literal["apt-cacher-ng"] | None = Field(
         default=None,

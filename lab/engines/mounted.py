@@ -20,14 +20,14 @@ from lab.errors import TaskError
 READY_S = 60.0
 GONE_S = 30.0
 _KEEPER = """
+end() { kill -9 -1 2> /dev/null || :; umount -R "$1" 2> /dev/null || :; }
 mount -t tmpfs -o mode=700 tmpfs /mnt
 mkdir /mnt/disk
 set -- /mnt/disk "$@"
 %s
 echo "$1"
 while read -r _; do :; done
-kill -9 -1 2> /dev/null || :
-umount -R "$1" 2> /dev/null || :
+end "$1"
 """
 
 
@@ -35,7 +35,8 @@ umount -R "$1" 2> /dev/null || :
 async def mounted(entered: Sequence[str], script: str, *arguments: str) -> AsyncIterator[Disk]:
     """Mount by a script, to which `$1` is the folder and `$2`, … are the arguments.
 
-    `entered` is the begin of a command that runs in the right namespaces. `TaskError` with the
+    `entered` is the begin of a command that runs in the right namespaces. A script whose mount
+    needs a process of its own says in a function `end` how all of it ends. `TaskError` with the
     script's last words when it fails.
     """
     command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-ec"]

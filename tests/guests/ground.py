@@ -45,8 +45,11 @@ SEED: dict[str, Any] = {
 class Ground:
     """One state folder and the lab that runs on it; `close` leaves nothing."""
 
-    def __init__(self, folder: Path, images: Path, engine: str = "lxc") -> None:
+    def __init__(
+        self, folder: Path, images: Path, engine: str = "lxc", deadline_s: float = DEADLINE_S
+    ) -> None:
         self._folder, self._images, self._engine = folder, images, engine
+        self._deadline_s = deadline_s
         self.state = folder / "state"
         self.program: Program
         self.client: Client
@@ -80,7 +83,7 @@ class Ground:
         """A call whose task has to end well."""
         upid = self.call(method, path, **params).ok()
         node = upid.split(":")[1]
-        until = time.monotonic() + DEADLINE_S
+        until = time.monotonic() + self._deadline_s
         while True:
             row = self.call("GET", f"nodes/{node}/tasks/{upid}/status").ok()
             if row["status"] == "stopped":
@@ -113,7 +116,7 @@ class Ground:
         return self.call(method, f"nodes/{host}/qemu/{vmid}/agent/{command}", **params)
 
     def wait_for_agent(self, host: str, vmid: int) -> None:
-        until = time.monotonic() + DEADLINE_S
+        until = time.monotonic() + self._deadline_s
         while (answer := self.agent("POST", host, vmid, "ping")).status != 200:
             assert time.monotonic() < until, answer.reason
             time.sleep(0.2)
@@ -122,7 +125,7 @@ class Ground:
         """Exit code and output of a program in a guest."""
         more = {"input__data": given} if given else {}
         pid = self.agent("POST", host, vmid, "exec", command=list(command), **more).ok()["pid"]
-        until = time.monotonic() + DEADLINE_S
+        until = time.monotonic() + self._deadline_s
         while True:
             found = self.agent("GET", host, vmid, "exec-status", pid=pid).ok()
             if found["exited"]:
@@ -134,7 +137,7 @@ class Ground:
 
     def wait_until(self, host: str, vmid: int, *command: str) -> str:
         """Output of a program in a guest once it ends well."""
-        until = time.monotonic() + DEADLINE_S
+        until = time.monotonic() + self._deadline_s
         while True:
             code, text = self.run(host, vmid, *command)
             if code == 0:

@@ -16,7 +16,7 @@ import struct
 import termios
 import tty
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from lab.engines.lxc.holder import Holder
 from lab.engines.lxc.inside import Container
@@ -170,10 +170,20 @@ def set_size(root: str, columns: int, rows: int) -> None:
             os.close(found)
 
 
+class Shared(Protocol):
+    """A terminal that several look at."""
+
+    async def write(self, data: bytes) -> None:
+        """Keys that one of them pressed."""
+
+    def leave(self, view: View) -> None:
+        """One of them looks no more."""
+
+
 class View:
     """A `Console`: one who looks."""
 
-    def __init__(self, shared: _Shared, resize: Callable[[int, int], None]) -> None:
+    def __init__(self, shared: Shared, resize: Callable[[int, int], None]) -> None:
         self._shared, self._resize = shared, resize
         self._pieces: asyncio.Queue[bytes] = asyncio.Queue()
 

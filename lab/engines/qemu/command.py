@@ -88,10 +88,10 @@ def command(
     words += _smbios(config)
     words += _ports(sockets)
     found = _devices(config, kind, shown, cards)
-    for bridge, slot in places.BRIDGES.items():
+    for bridge, slots in places.BRIDGES.items():
         if any(places.bridge_of(each) == bridge for each in found):
             made = {"driver": "pci-bridge", "id": bridge, "chassis_nr": int(bridge[-1])}
-            words += _device(made | {"bus": places.ROOT[kind], "addr": hex(slot)})
+            words += _device(made | {"bus": places.ROOT[kind], "addr": hex(slots[kind])})
     keys = sorted(shown)
     for each in drives.controllers(config, keys, places.ROOT[kind]):
         words += _device(each)

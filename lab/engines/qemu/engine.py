@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
-import shutil
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lab.engines.base import Figures, Log
+from lab.engines.base import Disk, Figures, Log
+from lab.engines.lxc.console import View
 from lab.engines.lxc.holder import Holder
 from lab.engines.lxc.watch import Watch
 from lab.engines.qemu import command, states
@@ -19,11 +18,14 @@ from lab.engines.qemu import process as processes
 from lab.engines.qemu.agent import Agent
 from lab.engines.qemu.availability import accelerator
 from lab.engines.qemu.cards import cards
+from lab.engines.qemu.console import Consoles
 from lab.engines.qemu.copies import Copies
 from lab.engines.qemu.disks import Disks
 from lab.engines.qemu.drives import Medium, node_name
-from lab.engines.qemu.media import Media
+from lab.engines.qemu.media import Media, system_disk
 from lab.engines.qemu.monitor import Monitor
+from lab.engines.qemu.notes import Notes
+from lab.engines.qemu.offline import opened
 from lab.engines.qemu.plugging import Plugging
 from lab.engines.qemu.process import Process
 from lab.engines.qemu.taps import Taps
@@ -56,6 +58,7 @@ class QemuEngine:
         self._plumb = plumb
         self._taps = Taps(plumb)
         self._usage = Usage()
+        self._consoles = Consoles()
         self._watch = Watch(self._ended)
         self._monitors: dict[int, Monitor] = {}
         self._agents: dict[int, Agent] = {}
@@ -72,40 +75,33 @@ class QemuEngine:
     def _process(self, vmid: int) -> Process:
         return Process(self._holder, vmid)
 
-    def _home(self, vmid: int) -> Path:
-        """What belongs to a guest beside its disks: its console's log, what it was started as."""
-        return self._folder / str(vmid)
-
-    def console(self, guest: Guest) -> Path | None:
-        """The socket of a running guest's serial console; one client at a time has it."""
-        if self._process(guest.vmid).pid is None:
-            return None
-        return Path(self._process(guest.vmid).socket("serial0"))
+    def _notes(self, vmid: int) -> Notes:
+        return Notes(vmid, self._folder / str(vmid))
 
     async def start(self, guest: Guest, log: Log) -> None:
         """Boot a stopped guest, or let it go on from a memory that was kept."""
-        home = self._home(guest.vmid)
+        notes = self._notes(guest.vmid)
         async with self._starting:
             await self._holder.start()  # somebody may have ended it, and all guests with it
             await self._clear(guest.vmid)
-            home.mkdir(mode=0o700, parents=True, exist_ok=True)
-            media = await self._media.all(guest, home)
+            notes.make()
+            media = await self._media.all(guest, notes.home)
             try:
                 await self._boot(guest, media, log)
                 await self._join(guest)
                 await self._wake(guest, log)
                 await self._pull_cables(guest)
-                self._note(guest, media)
+                notes.write(guest.config, media)
             except BaseException:
                 await self._end(guest.vmid)
                 raise
             finally:
-                (home / "seed.iso").unlink(missing_ok=True)  # the machine has it open
+                notes.forget_secrets()
         self._tell(guest, log)
 
     async def _boot(self, guest: Guest, media: dict[str, Medium], log: Log) -> None:
         vmid, found, taps = guest.vmid, cards(guest.config), dict[int, int]()
-        process = self._process(vmid)
+        process, notes = self._process(vmid), self._notes(vmid)
         try:
             for card in found:
                 tap = await self._taps.connect(vmid, guest.node, card)
@@ -118,13 +114,10 @@ class QemuEngine:
                 media=media,
                 cards=found,
                 taps=taps,
-                sockets=command.Sockets(
-                    folder=process.folder, log=str(self._home(vmid) / "console.log")
-                ),
-                asleep=self._memory(vmid).exists(),
+                sockets=command.Sockets(folder=process.folder, log=str(notes.home / "console.log")),
+                asleep=notes.memory is not None,
             )
-            errors = self._home(vmid) / "qemu.log"
-            await process.launch(words, list(taps.values()), errors, log)
+            await process.launch(words, list(taps.values()), notes.home / "qemu.log", log)
         finally:
             for descriptor in taps.values():
                 os.close(descriptor)
@@ -151,16 +144,11 @@ class QemuEngine:
         self._agents[vmid] = Agent(vmid, process.socket("agent"), monitor)
         self._watch.follow(vmid, pid)
 
-    def _memory(self, vmid: int) -> Path:
-        """Has the name of the state that the guest's next start goes on from."""
-        return self._home(vmid) / "memory"
-
     async def _wake(self, guest: Guest, log: Log) -> None:
-        memory = self._memory(guest.vmid)
-        if not memory.exists():
+        notes = self._notes(guest.vmid)
+        if (tag := notes.memory) is None:
             return
-        tag = memory.read_text()
-        memory.unlink()  # a state that cannot be loaded is not tried again
+        notes.keep_memory(None)  # a state that cannot be loaded is not tried again
         try:
             files = self._media.files(guest, guest.config)
             await states.wake(files, tag, self._monitors[guest.vmid])
@@ -176,24 +164,6 @@ class QemuEngine:
 
     def _plugging(self, guest: Guest) -> Plugging:
         return Plugging(guest.vmid, guest.node, self._monitors[guest.vmid], self._taps)
-
-    def _note(self, guest: Guest, media: dict[str, Medium]) -> None:
-        """Keep what the machine is like, for changes that come when another lab runs."""
-        shown = {key: [str(m.file or ""), m.form, m.cdrom] for key, m in media.items()}
-        path = self._home(guest.vmid) / "running.json"
-        path.touch(mode=0o600)
-        path.write_text(json.dumps({"config": guest.config, "media": shown}))
-
-    def _noted(self, vmid: int) -> tuple[dict[str, Any], dict[str, Medium]]:
-        try:
-            found = json.loads((self._home(vmid) / "running.json").read_text())
-        except (OSError, ValueError) as error:
-            raise failure(f"what VM {vmid} was started as is not known any more") from error
-        media = {
-            key: Medium(file=Path(file) if file else None, form=form, cdrom=cdrom)
-            for key, (file, form, cdrom) in found["media"].items()
-        }
-        return found["config"], media
 
     async def shutdown(self, guest: Guest, timeout_s: float, _log: Log) -> bool:
         """Ask the agent, else press the power button: again and again, as a guest that boots
@@ -248,8 +218,7 @@ class QemuEngine:
         await self._taps.disconnect_all(vmid)
         self._process(vmid).forget()
         self._usage.forget(vmid)
-        for name in ("seed.iso", "variables.qcow2", "running.json"):
-            (self._home(vmid) / name).unlink(missing_ok=True)
+        self._notes(vmid).forget_start()
 
     async def _ended(self, vmid: int) -> None:
         """A machine has ended by itself: its participant has switched it off."""
@@ -290,7 +259,8 @@ class QemuEngine:
     async def reconfigure(self, guest: Guest, changed: frozenset[str]) -> None:
         """Plug cards and drives in and out."""
         self._guests[guest.vmid] = guest
-        config, media = self._noted(guest.vmid)
+        notes = self._notes(guest.vmid)
+        config, media = notes.read()
         plugging = self._plugging(guest)
         try:
             if any(key.startswith("net") for key in changed):
@@ -300,11 +270,13 @@ class QemuEngine:
                 wanted.pop(key, None)
                 if key in guest.config:
                     drive = parse_drive(key, guest.config[key])
-                    wanted[key] = await self._media.one(guest, key, drive, self._home(guest.vmid))
+                    wanted[key] = await self._media.one(guest, key, drive, notes.home)
             await plugging.drives(media, wanted, guest.config)
         except TaskError as error:
             raise failure(f"hotplug problem - {error}") from error
-        self._note(guest, wanted)
+        finally:
+            notes.forget_secrets()
+        notes.write(guest.config, wanted)
 
     async def resize(self, guest: Guest, key: str, size: int) -> None:
         """Tell a running machine that a disk has grown."""
@@ -331,7 +303,7 @@ class QemuEngine:
 
     async def destroy(self, guest: Guest) -> None:
         """Remove logs and states; the files of disks go with their volumes."""
-        shutil.rmtree(self._home(guest.vmid), ignore_errors=True)
+        self._notes(guest.vmid).remove()
 
     async def snapshot(self, guest: Guest, name: str, with_memory: bool, /) -> None:
         """Keep the disks' state in their files, and the memory's beside it."""
@@ -343,7 +315,7 @@ class QemuEngine:
         monitor = self._monitors.get(guest.vmid)
         await states.take(files, tag, monitor, with_memory=with_memory)
         if suspends:
-            self._memory(guest.vmid).write_text(tag)
+            self._notes(guest.vmid).keep_memory(tag)
 
     async def drop_snapshot(self, guest: Guest, name: str) -> None:
         """Forget a snapshot."""
@@ -357,19 +329,36 @@ class QemuEngine:
 
     async def roll_back(self, guest: Guest, name: str) -> None:
         """Bring the disks back; a memory that was kept is loaded by the start that follows."""
-        snap, memory = guest.snapshot(name), self._memory(guest.vmid)
-        memory.unlink(missing_ok=True)
+        snap, notes = guest.snapshot(name), self._notes(guest.vmid)
+        notes.keep_memory(None)
         files = self._media.files(guest, snap)
         if len(files) < len([key for key, _ in guest.disks(snap) if key != "tpmstate0"]):
             raise TaskError(f"snapshot '{name}' has no disk")
         await states.go_back(files, name)
         if snap.get("vmstate"):
-            memory.write_text(name)
+            notes.keep_memory(name)
 
     async def agent(self, guest: Guest, command: str, arguments: dict[str, Any], /) -> Any:
         """What the guest's agent answers; None when none has opened its port."""
         agent = self._agents.get(guest.vmid)
         return None if agent is None else await agent.ask(command, arguments)
+
+    async def console(self, guest: Guest, port: str, /) -> View:
+        """The machine's serial port; the others that a configuration may have are not there."""
+        if port != "serial0":
+            raise TaskError("guests of the lab's engine qemu have the port serial0 only")
+        if guest.vmid not in self._monitors:
+            raise TaskError(f"VM {guest.vmid} not running")
+        return await self._consoles.open(self._process(guest.vmid).socket("serial0"))
+
+    @contextlib.asynccontextmanager
+    async def disk(self, guest: Guest, /) -> AsyncIterator[Disk]:
+        """The root partition of the disk that the guest would start from."""
+        await self._holder.start()
+        volid = system_disk(guest)
+        file = await self._disks.file(guest.lab, volid, guest.node)
+        async with opened(self._holder.inside(), file) as disk:
+            yield disk
 
     def figures(self, vmid: int, config: dict[str, Any]) -> Figures:
         """What a running guest uses now; its disks' figures may be some seconds old."""
@@ -396,6 +385,7 @@ class QemuEngine:
     async def close(self) -> None:
         """Let go of the guests, which go on without this process."""
         self._watch.close()
+        self._consoles.close()
         for vmid, monitor in self._monitors.items():
             await self._agents[vmid].close()
             await monitor.close()

@@ -82,3 +82,12 @@ async def _variables(home: Path) -> Medium:
         "qemu-img", "convert", "-f", "raw", "-O", "qcow2", str(command.VARIABLES), str(target)
     )
     return Medium(file=target)
+
+
+def system_disk(guest: Guest) -> str:
+    """The volume of the disk that a guest starts from; `TaskError` without one."""
+    keys = [key for key, _ in guest.disks(guest.config) if key not in ("efidisk0", "tpmstate0")]
+    wanted = [key for key in drives.boot_order(guest.config) if key in keys] or keys
+    if not wanted:
+        raise TaskError(f"VM {guest.vmid} has no disk")
+    return str(drives.parse_drive(wanted[0], guest.config[wanted[0]])["file"])

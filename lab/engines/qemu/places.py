@@ -9,8 +9,9 @@ from typing import Any
 Device = dict[str, Any]
 _NUMBER = re.compile(r"([a-z]+)(\d+)")
 ROOT = {"pc": "pci.0", "q35": "pcie.0"}
-# Bridges for what has no place on the first bus, and their slots there.
-BRIDGES = {"pci.1": 0x1E, "pci.2": 0x1F}
+# Bridges for what has no place on the first bus, and their slots there by chip set: the newer one
+# has its own functions in the last slot.
+BRIDGES = {"pci.1": {"pc": 0x1E, "q35": 0x1E}, "pci.2": {"pc": 0x1F, "q35": 0x1C}}
 CONTROLLERS = {"scsihw0": 5, "scsihw1": 6, "ahci0": 7, "serial": 8}
 _FIRST_CARD, _CARDS_ON_ROOT = 18, 6
 _FIRST_DISK, _DISKS_ON_ROOT = 10, 6

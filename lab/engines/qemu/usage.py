@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.engines.base import Figures
+from lab.engines.lxc.settings import cores, memory_mib
 from lab.engines.qemu.monitor import Monitor
 from lab.engines.qemu.process import Process
 from lab.errors import TaskError
@@ -52,7 +53,7 @@ class Usage:
             taps |= {name: found[name] for name in taps if name in found}
         return Figures(
             cpu=self._share(process, seen, config),
-            memory=_resident(process.pid),
+            memory=min(_resident(process.pid), memory_mib(config) << 20),
             disk_read=seen.disk[0],
             disk_write=seen.disk[1],
             nics=taps,
@@ -61,8 +62,8 @@ class Usage:
     def _share(self, process: Process, seen: _Seen, config: dict[str, Any]) -> float:
         used, now = _used_us(process), time.monotonic()
         if now - seen.at >= SHORTEST_S:
-            cores = int(config.get("cores", 1)) * int(config.get("sockets", 1))
-            share = (used - seen.used_us) / 1e6 / (now - seen.at) / cores if seen.at else 0.0
+            passed = (now - seen.at) * cores(config)
+            share = (used - seen.used_us) / 1e6 / passed if seen.at else 0.0
             seen.at, seen.used_us, seen.share = now, used, min(max(share, 0.0), 1.0)
         return seen.share
 
