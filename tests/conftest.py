@@ -1,4 +1,4 @@
-"""What several rooms' tests share: the engine, found or built once."""
+"""What several rooms' tests share: the engine, found or built once; and how cases are generated."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long a case takes says something about the machine's load, and nothing about the code.
+settings.register_profile("practicum", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("practicum")
 
 ROOT = Path(__file__).resolve().parents[1]
 
