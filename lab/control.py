@@ -26,6 +26,7 @@ from lab.disk_order import open_disk
 from lab.errors import ApiError, TaskError
 from lab.faults.kinds import KINDS, settings_of
 from lab.faults.rule import FaultError
+from lab.network.system import NetworkError
 
 if TYPE_CHECKING:
     from lab.app import Lab
@@ -54,6 +55,7 @@ class Control:
             "list-faults": self._list_faults,
             "clear-faults": self._clear_faults,
             "export": self._export,
+            "counters": self._counters,
         }
         # What these take is given back when the connection ends.
         self._holding = {"open-disk": open_disk}
@@ -110,7 +112,7 @@ class Control:
                 known = ", ".join([*self._orders, *self._holding])
                 return {"error": f"an order is one of {known}"}
             return {"ok": await self._orders[do](order)}
-        except (FaultError, ArchiveError, TaskError, orjson.JSONDecodeError) as error:
+        except (FaultError, ArchiveError, TaskError, NetworkError, orjson.JSONDecodeError) as error:
             return {"error": str(error)}
         except ApiError as error:
             return {"error": error.message.strip()}
@@ -154,6 +156,11 @@ class Control:
         if strangers := sorted(set(numbers or ()) - known):
             raise FaultError(f"there is no fault {strangers[0]}")
         return self._lab.faults.clear(numbers)
+
+    async def _counters(self, _order: Order) -> list[dict[str, Any]]:
+        """Packets and bytes of all cards; none without an engine whose guests have some."""
+        network = self._lab.network
+        return [] if network is None else await network.counters()
 
     async def _export(self, order: Order) -> int:
         """The number of objects written to the file that is named."""

@@ -1,7 +1,8 @@
 """`traffic`: what each cluster has sent and received, and what its firewall has dropped.
 
 Both come from calls that every Proxmox VE has: the list of guests with their counters, and the
-firewall's log of each exposed guest. The counters start anew when a guest does.
+firewall's log of each exposed guest. The counters start anew when a guest does. A lab whose guests
+really run counts packets as well, accepted and dropped, at each card.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from typing import Any
 
 from event.problems import RunError, nearest
 from event.stack import EventStack
+from operate import lab_process
 from operate.api import CONNECTIONS, Api, ApiError
 from operate.event_token import with_event_token
+from operate.lab_control import ask
 from operate.places import Places
 from operate.progress import Telling
 from operate.session import open_session
@@ -43,6 +46,28 @@ class Drop:
 
 
 @dataclass(slots=True, kw_only=True)
+class Count:
+    """Packets, and their bytes."""
+
+    packets: int = 0
+    bytes: int = 0
+
+    def add(self, row: Mapping[str, int]) -> None:
+        """Take in figures of one card."""
+        self.packets += row["packets"]
+        self.bytes += row["bytes"]
+
+
+@dataclass(slots=True, kw_only=True)
+class Counted:
+    """What the rules of a lab have counted at all cards of a cluster. Accepted is what guests have
+    received, and what they have sent without what was dropped of it."""
+
+    accepted: Count = field(default_factory=Count)
+    dropped: Count = field(default_factory=Count)
+
+
+@dataclass(slots=True, kw_only=True)
 class Traffic:
     """One cluster's account: bytes over all cards of its guests, and what was dropped."""
 
@@ -51,6 +76,7 @@ class Traffic:
     received: int = 0
     sent: int = 0
     drops: list[Drop] = field(default_factory=list)
+    counted: Counted | None = None  # by a lab
 
     @property
     def dropped(self) -> int:
@@ -66,12 +92,20 @@ def traffic(
     guests = chosen(plan, cluster)
     api = with_event_token(open_session(stack, places, telling)).api()
     rows = api.get("/cluster/resources", type="vm")
-    accounts = account(guests, rows, logs(guests, rows, api))
+    accounts = account(guests, rows, logs(guests, rows, api), _counters(stack, places))
     if as_json:
         shown = [asdict(each) | {"dropped": each.dropped} for each in accounts]
         print(json.dumps(shown, indent=1, ensure_ascii=False))
     else:
         print("\n".join(as_text(accounts)))
+
+
+def _counters(stack: EventStack, places: Places) -> list[dict[str, Any]]:
+    """Figures of all cards, from the lab's own orders; none of a real site."""
+    if stack.site.lab is None:
+        return []
+    found: list[dict[str, Any]] = ask(lab_process.status(stack.site, places), "counters")
+    return found
 
 
 def chosen(plan: EventPlan, cluster: str | None) -> list[Guest]:
@@ -106,10 +140,16 @@ def logs(
 
 
 def account(
-    guests: Iterable[Guest], rows: Iterable[Mapping[str, Any]], lines: Mapping[int, Sequence[str]]
+    guests: Iterable[Guest],
+    rows: Iterable[Mapping[str, Any]],
+    lines: Mapping[int, Sequence[str]],
+    counters: Iterable[Mapping[str, Any]] = (),
 ) -> list[Traffic]:
-    """One account for each cluster, in the plan's order."""
+    """One account for each cluster, in the plan's order. `counters` are a lab's, one a card."""
     seen = {int(row["vmid"]): row for row in rows if "vmid" in row}
+    cards: dict[int, list[Mapping[str, Any]]] = {}
+    for card in counters:
+        cards.setdefault(int(card["vmid"]), []).append(card)
     found: dict[str, Traffic] = {}
     for guest in guests:
         name = guest.cluster or INSTRUCTOR
@@ -119,7 +159,20 @@ def account(
         one.received += int(row.get("netin") or 0)
         one.sent += int(row.get("netout") or 0)
         one.drops += drops(guest, lines.get(guest.vmid, ()))
+        for card in cards.get(guest.vmid, ()):
+            one.counted = one.counted or Counted()
+            _count(one.counted, card)
     return list(found.values())
+
+
+def _count(counted: Counted, card: Mapping[str, Any]) -> None:
+    """Take in one card: of what its guest sent, what was dropped is not accepted."""
+    for name in ("received", "sent"):
+        counted.accepted.add(card[name])
+    for name in ("spoofed", "droppedSent", "droppedReceived"):
+        counted.dropped.add(card[name])
+    for name in ("spoofed", "droppedSent"):
+        counted.accepted.add({key: -number for key, number in card[name].items()})
 
 
 def drops(guest: Guest, lines: Iterable[str]) -> list[Drop]:
@@ -142,12 +195,17 @@ def drops(guest: Guest, lines: Iterable[str]) -> list[Drop]:
 
 def as_text(accounts: Sequence[Traffic]) -> list[str]:
     """A table, and below each cluster the most frequent of what was dropped."""
-    lines = [f"{'cluster':<12} {'running':>7} {'received':>10} {'sent':>10} {'drops noted':>12}"]
+    counted = any(each.counted for each in accounts)
+    head = f"{'cluster':<12} {'running':>7} {'received':>10} {'sent':>10} {'drops noted':>12}"
+    lines = [head + (f" {'accepted':>20} {'dropped':>20}" if counted else "")]
     for each in accounts:
-        lines.append(
+        line = (
             f"{each.cluster:<12} {each.running:>7} {size(each.received):>10} "
             f"{size(each.sent):>10} {each.dropped:>12}"
         )
+        if each.counted is not None:
+            line += f" {packets(each.counted.accepted):>20} {packets(each.counted.dropped):>20}"
+        lines.append(line)
         lines += [
             f"  {drop.guest}: {drop.source} → {drop.dest} {drop.what}"
             + (f" ({drop.times} times)" if drop.times > 1 else "")
@@ -156,6 +214,11 @@ def as_text(accounts: Sequence[Traffic]) -> list[str]:
         if len(each.drops) > SHOWN:
             lines.append(f"  and {len(each.drops) - SHOWN} other kinds")
     return lines
+
+
+def packets(count: Count) -> str:
+    """Packets and their bytes."""
+    return f"{count.packets} ({size(count.bytes)})"
 
 
 def size(number: int) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from plan.loads import HostLoad, Load, StorageLoad, Totals
-from plan.records import EventPlan, FirewallRule, Guest, Interface, SecurityGroup
+from plan.records import EventPlan, FirewallRule, Guest, Interface, SecurityGroup, Service
 
 VERSION = 1
 """Version of the contract; a key that changes its meaning or goes away makes another."""
@@ -35,6 +35,7 @@ def event_json(plan: EventPlan) -> Json:
             }
             for cluster in plan.clusters
         ],
+        "services": [_service(service) for service in plan.services],
         "hosts": [_host(host) for host in plan.hosts],
         "storages": [_storage(storage) for storage in plan.storages],
         "totals": _totals(plan.totals),
@@ -84,6 +85,18 @@ def _interface(nic: Interface) -> Json:
         "dhcp": nic.dhcp,
         "connected": nic.connected,
         **({"trunks": list(nic.trunks)} if nic.trunks else {}),
+    }
+
+
+def _service(service: Service) -> Json:
+    return {
+        "name": service.name,
+        "address": str(service.address),
+        "port": service.port,
+        "protocol": service.protocol,
+        "to": str(service.to),
+        "toPort": service.to_port,
+        "mode": service.mode,
     }
 
 

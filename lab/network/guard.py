@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lab.firewall.card import card_of
+from lab.firewall.counters import counters
 from lab.firewall.journal import Journal
 from lab.firewall.nft import ruleset
 from lab.network import system
@@ -41,6 +42,10 @@ class LabNetwork:
         self._loaded: dict[str, str] = {}  # host -> its rules
         self._links: dict[str, set[str]] = {}  # host -> cards that its rules are about
         self._watch: asyncio.Task[None] | None = None
+
+    async def counters(self) -> list[dict[str, Any]]:
+        """What passed and what was dropped at each card, as `lab.firewall.counters` has it."""
+        return await counters(self._names, self.plumb.hosts())
 
     async def _guard(self, host: str, ports: list[Port]) -> None:
         """Load a host's rules if they differ from those in force."""

@@ -57,6 +57,10 @@ class Plumb:
         """The cards on a host, or on all."""
         return [port for port in self._ports.values() if host in (None, port.host)]
 
+    def hosts(self) -> frozenset[str]:
+        """Hosts that are there."""
+        return frozenset(self._known)
+
     async def ensure_hosts(self, hosts: Iterable[str]) -> None:
         """Make the switch and these hosts, as far as they are not there; learn what they hold."""
         async with self._change:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,40 @@ def test_drops_are_told_by_what_was_tried_and_how_often(plan: EventPlan) -> None
         "  c01-head: 198.51.100.11 → 192.0.2.1 tcp/22 (3 times)",
         "  c01-head: 198.51.100.11 → 192.0.2.9 icmp",
     ]
+
+
+def test_a_labs_counters_tell_packets_that_passed_and_packets_that_did_not(
+    plan: EventPlan,
+) -> None:
+    head, node = plan.clusters[0].guests[:2]
+    cards = [
+        card(head.vmid, received=(10, 1000), sent=(8, 800), droppedSent=(3, 300)),
+        card(head.vmid, received=(1, 100), sent=(2, 200), spoofed=(1, 100)),
+        card(node.vmid, received=(1, 2048), droppedReceived=(5, 500)),
+        card(999, received=(1000, 1000)),
+    ]
+    found = account(chosen(plan, "c01"), rows(plan), {}, cards)
+    assert found[0].counted is not None
+    assert asdict(found[0].counted) == {
+        "accepted": {"packets": 10 + 5 + 1 + 1 + 1, "bytes": 1000 + 500 + 100 + 100 + 2048},
+        "dropped": {"packets": 3 + 1 + 5, "bytes": 900},
+    }
+    shown = (
+        "cluster      running   received       sent  drops noted             accepted"
+        "              dropped",
+        "c01                5    5.0 KiB       50 B            0         18 (3.7 KiB)"
+        "            9 (900 B)",
+    )
+    assert as_text(found) == list(shown)
+
+
+def card(vmid: int, **figures: tuple[int, int]) -> dict[str, Any]:
+    """A card as a lab counts it."""
+    names = ("received", "sent", "spoofed", "droppedSent", "droppedReceived")
+    zero = {name: {"packets": 0, "bytes": 0} for name in names}
+    return {"vmid": vmid, **zero} | {
+        name: {"packets": packets, "bytes": size} for name, (packets, size) in figures.items()
+    }
 
 
 def test_guests_that_are_not_there_count_nothing(plan: EventPlan) -> None:

@@ -244,3 +244,32 @@ def test_a_lab_that_starts_again_goes_on_filtering_and_noting(exposed: Exposed) 
     while not any("DPT=22" in line for line in journal.lines("pve01")):
         assert time.monotonic() < until
         time.sleep(0.05)
+
+
+def test_every_packet_of_a_card_is_counted_whether_it_passed_or_not(exposed: Exposed) -> None:
+    """Exactly, unlike the log, and on over a reload of the rules."""
+    before = {vmid: counted(exposed, vmid) for vmid in (HEAD, WORLD)}
+    for port in (80, 80, 22, 22, 22):
+        number = exposed.number()
+        frame = tcp_syn(exposed.end(HEAD, 40000), exposed.end(WORLD, port), number)
+        assert exposed.passes(HEAD, WORLD, frame, number) == (port == 80)
+    exposed.ground.settings(vm_200=closed(OTHER, policy_in="ACCEPT"))  # elsewhere
+    lie = exposed.number()
+    spoofed = udp4(("02:00:00:00:99:99", ADDRESS[HEAD], 9), exposed.end(WORLD, 9), lie)
+    assert not exposed.passes(HEAD, WORLD, spoofed, lie)
+    after = {vmid: counted(exposed, vmid) for vmid in before}
+    head, world = (
+        {name: after[vmid][name] - number for name, number in before[vmid].items()}
+        for vmid in (HEAD, WORLD)
+    )
+    assert (head["droppedSent"], head["spoofed"], head["droppedReceived"]) == (3, 1, 0)
+    assert head["sent"] >= 5 + 1 + 6  # and a last one after each
+    assert world["received"] >= 2 + 6
+    assert world["droppedReceived"] == 0  # it has no firewall
+
+
+def counted(exposed: Exposed, vmid: int) -> dict[str, int]:
+    """Packets of a guest's one card, by what became of them."""
+    rows = exposed.ground.run(exposed.ground.network.counters())
+    (row,) = (each for each in rows if each["vmid"] == vmid)
+    return {name: each["packets"] for name, each in row.items() if isinstance(each, dict)}
