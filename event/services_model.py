@@ -52,11 +52,12 @@ class HostAccess(Model):
 
 
 class Ssh(Model):
-    """SSH to the hosts as root: needed for services alone, since the API has nothing for them."""
+    """SSH to the hosts as root, for what the API has nothing for: services, and disks of guests
+    that do not boot."""
 
     key_file: FilePath | None = Field(
         default=None, description="Private key; the SSH agent's if not given."
     )
     hosts: dict[HostName, HostAccess] = Field(
-        default={}, max_length=512, description="Hosts that services are put on."
+        default={}, max_length=512, description="Hosts that are reached so."
     )

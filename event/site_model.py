@@ -223,7 +223,9 @@ class Site(Model):
     services: dict[Name, Service] = Field(
         default={}, max_length=16, description="Services that every private network sees, by name."
     )
-    ssh: Ssh | None = Field(default=None, description="SSH to the hosts, for services.")
+    ssh: Ssh | None = Field(
+        default=None, description="SSH to the hosts, for services and `practicum disk`."
+    )
     events: list[EventName] = Field(
         default=[],
         max_length=64,

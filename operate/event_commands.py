@@ -19,7 +19,7 @@ Out = Annotated[Optional[Path], typer.Option("--out", "-o", metavar="PATH")]  # 
 
 def add_event_commands(app: typer.Typer) -> None:
     """Add the verbs of this module to the command line."""
-    for verb in (status, contextualize, reset, sheets, topology, ssh, console):
+    for verb in (status, contextualize, reset, sheets, topology, ssh, console, disk):
         app.command()(verb)
     app.command("contextualize-cluster", hidden=True)(contextualize_cluster)
 
@@ -132,3 +132,22 @@ def console(
     places = Places.of(os.environ)
     told = telling(json_events=False)
     raise typer.Exit(verb.console(load_event(stack, places), node, places, told))
+
+
+def disk(
+    stack: EventName,
+    node: Annotated[str, typer.Argument(metavar="CLUSTER/NODE", help="c07/n2; it is off.")],
+    action: Annotated[str, typer.Argument(metavar="ACTION", help="ls, get, put, edit or shell.")],
+    words: Annotated[Optional[list[str]], typer.Argument(metavar="[WORD]...")] = None,  # noqa: UP045
+) -> None:
+    """Repair the files of a node that does not boot: ls [PATH], get PATH [FILE], put FILE PATH,
+    edit PATH, shell [COMMAND]."""
+    from operate.disk import verb
+    from operate.places import Places
+    from operate.progress import telling
+    from operate.stacks import load_event
+
+    places = Places.of(os.environ)
+    told = telling(json_events=False)
+    event = load_event(stack, places)
+    raise typer.Exit(verb.disk(event, node, action, words or [], places, told))

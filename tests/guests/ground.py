@@ -62,7 +62,8 @@ class Ground:
             ready = self.program.ready()
         except ValueError as error:
             raise AssertionError(self.program.refusal()) from error
-        self.client = self.program.client(ready["endpoint"])
+        self.endpoint = str(ready["endpoint"])
+        self.client = self.program.client(self.endpoint)
 
     def kill(self) -> None:
         """End the lab's server without a word."""

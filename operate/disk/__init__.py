@@ -1,0 +1,1 @@
+"""`disk`: files of a node that is off, from below its operating system."""
