@@ -17,6 +17,8 @@ from operate.contextualize.way import ENDS_S, LOADER, GuestError, Way
 POLL_S, LONGEST_POLL_S = 0.1, 2.0
 INPUT = 48 * 1024
 """Bytes sent at once: Proxmox VE takes 64 KiB of input for a program (pve-manager, agent exec)."""
+NEVER = ("name", "certificate", "tls", "token", "forbidden")
+"""Ways in which an API does not answer that do not pass by themselves."""
 LATE = ("not running", "got timeout", "No QEMU guest agent", "can't lock", "hostname lookup")
 
 _PARTS = "/run/practicum-parts"
@@ -103,8 +105,8 @@ class Agent(Way):
 
 def _is_late(failure: ApiError) -> bool:
     """Whether the guest or its host may answer later."""
-    if failure.kind in ("timeout", "refused", "unreachable"):
-        return True
+    if failure.kind in ("timeout", "refused", "unreachable") or not failure.status:
+        return failure.kind not in NEVER
     return failure.kind in ("answer", "foreign") and (
         failure.status in (595, 596, 599) or any(word in failure.text for word in LATE)
     )

@@ -7,6 +7,8 @@ left as it is, unless the orders say `force`; then the replaced file is kept bes
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -16,6 +18,7 @@ import time
 from typing import Any
 
 RECORD = "var/lib/practicum/given.json"
+LOCK = "run/practicum.lock"
 BEFORE = "var/lib/practicum/before"
 TAIL = 2000  # characters of a failed script's output that are reported
 LIMIT_S = 900  # a script that takes longer is ended
@@ -47,15 +50,20 @@ class Guest:
         path = self.path(name)
         self._folders(os.path.dirname(path), uid, gid, 0o700 if mode & 0o077 == 0 else 0o755)
         new = path + ".practicum-new"
-        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if os.geteuid() == 0:
-            os.chown(new, uid, gid)
-        os.chmod(new, mode)
-        os.replace(new, path)
+        try:
+            handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            if os.geteuid() == 0:
+                os.chown(new, uid, gid)
+            os.chmod(new, mode)
+            os.replace(new, path)
+        except OSError:
+            if os.path.lexists(new):
+                os.remove(new)  # on a full disk it would keep what others need
+            raise
 
     def _folders(self, folder: str, uid: int, gid: int, mode: int) -> None:
         if os.path.isdir(folder):
@@ -67,9 +75,16 @@ class Guest:
 
 
 def settled_and_done(orders: dict[str, Any], root: str = "/") -> dict[str, Any]:
-    """`carry_out` once the first boot has ended; else a report that says so."""
+    """`carry_out` once the first boot has ended; else a report that says so.
+
+    One at a time: whoever asks again because an answer got lost finds the first one at work.
+    """
     if settled(root):
-        return carry_out(orders, root)
+        with contextlib.ExitStack() as stack:
+            with contextlib.suppress(OSError):
+                lock = stack.enter_context(open(os.path.join(root, LOCK), "w"))
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            return carry_out(orders, root)
     failed = {"name": "cloud-init", "why": "the first boot has not ended"}
     return {"written": [], "kept": [], "ran": [], "due": [], "failed": failed}
 
@@ -99,7 +114,11 @@ def carry_out(orders: dict[str, Any], root: str = "/") -> dict[str, Any]:
     if orders["files"] or any(each["digest"] for each in orders["scripts"]):
         if report["failed"] is None and "level" in orders:
             guest.record["level"] = orders["level"]
-        guest.save()
+        try:
+            guest.save()
+        except OSError as error:
+            why = {"name": f"/{RECORD}", "why": error.strerror or str(error)}
+            report["failed"] = report["failed"] or why
     return report
 
 

@@ -1,15 +1,17 @@
-"""One image and one lab with two guests for the whole tier."""
+"""One image, one lab with two guests, and one event of two clusters for the whole tier."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lab.engines.lxc.availability import unavailable
 from lab.engines.lxc.images import default_folder
 from tests.guests.ground import Ground
+from tests.guests.pair import Pair
 from tests.image.conftest import built, cannot
 
 
@@ -46,3 +48,15 @@ def ground(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[G
         yield ground
     finally:
         ground.close()
+
+
+@pytest.fixture(scope="session")
+def pair(
+    images: Path, engine: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Pair]:
+    """An event of two clusters of a head and a node. Its guests are made by the first `up`."""
+    pair = Pair(tmp_path_factory.mktemp("pair"))
+    pair.prepare()
+    yield pair
+    pair.call("lab", "reset", str(pair.file("lab")), "--yes")
+    pair.close()

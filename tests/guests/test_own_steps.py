@@ -8,98 +8,60 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.engine.practice import Practice
-from tests.guests.test_event import run
+from tests.guests.pair import HEADS, NODES, Pair
 from tests.image.conftest import MISSING, cannot
 
 pytestmark = pytest.mark.guests
-HEADS = {"c01": "200101", "c02": "200201"}
-NODES = {"c01": "200111", "c02": "200211"}
 MOTD = '#!/bin/sh\necho "$PRACTICUM_GUEST of $PRACTICUM_NODES" >/etc/motd\necho x >>/etc/ran\n'
-STEPS = """\
-    contextualize:
-      level: base
-      steps:
-        - {scripts: steps}
-        - {scripts: more, clusters: [c02]}
-    vmids:"""
+STEPS = ("level: base", "steps:", "  - {scripts: steps}", "  - {scripts: more, clusters: [c02]}")
 
 
-@pytest.fixture(scope="module")
-def practice(
-    images: Path, engine: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Practice]:
-    """An event of two clusters of a head and a node, with two folders of scripts."""
-    practice = Practice(tmp_path_factory.mktemp("own"))
-    practice.edit("lab", "engine: none", "engine: lxc")
-    practice.edit("laptop", "clusters: {count: 1}", "clusters: {count: 2}")
-    practice.edit("laptop", "count: 2, cores: 1", "count: 1, cores: 1")
-    practice.edit("laptop", "    vmids:", STEPS)
-    write(practice, "steps/10-motd.sh", MOTD)
-    write(practice, "steps/20-share.head.sh", '#!/bin/sh\ncp "$PRACTICUM_FACTS" /srv/facts\n')
-    write(practice, "more/10-more.sh", "#!/bin/sh\necho more >/srv/more\n")
-    yield practice
-    practice.call("lab", "reset", str(practice.file("lab")), "--yes")
-    practice.close()
-
-
-def write(practice: Practice, name: str, text: str) -> None:
-    path = practice.stacks / name
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(text)
-
-
-def on(practice: Practice, vmid: str, script: str) -> str:
-    """Output of a script on a guest, wherever it is."""
-    host = next(each["node"] for each in practice.guests() if str(each["vmid"]) == vmid)
-    return run(practice, host, vmid, script)
-
-
-def asked(practice: Practice) -> Counter[str]:
+def asked(pair: Pair) -> Counter[str]:
     """How often each guest was told to run something."""
-    paths = [each["path"] for each in practice.requests() if each["method"] == "POST"]
+    paths = [each["path"] for each in pair.requests() if each["method"] == "POST"]
     return Counter(path.split("/")[-3] for path in paths if path.endswith("/agent/exec"))
 
 
 def test_scripts_run_with_the_facts_of_their_cluster_where_their_names_say(
-    practice: Practice,
+    pair: Pair,
 ) -> None:
-    told = practice.good("up", "laptop")
+    pair.contextualize(*STEPS)
+    pair.write("steps/10-motd.sh", MOTD)
+    pair.write("steps/20-share.head.sh", '#!/bin/sh\ncp "$PRACTICUM_FACTS" /srv/facts\n')
+    pair.write("more/10-more.sh", "#!/bin/sh\necho more >/srv/more\n")
+    told = pair.good("up", "laptop")
     assert "own script steps/20-share.head.sh: 2 guests (head) of every cluster" in told.texts
     nodes = "c02-head c02-n1"
-    assert on(practice, NODES["c02"], "cat /etc/motd") == f"c02-n1 of {nodes}\n"
-    assert on(practice, HEADS["c02"], "cat /etc/motd") == f"c02-head of {nodes}\n"
-    assert '"guest": "c01-head"' in on(practice, HEADS["c01"], "cat /srv/facts")
-    assert on(practice, NODES["c01"], "test ! -e /srv/facts; test ! -e /srv/more") == ""
-    assert on(practice, NODES["c02"], "cat /srv/more") == "more\n"
+    assert pair.on(NODES["c02"], "cat /etc/motd") == f"c02-n1 of {nodes}\n"
+    assert pair.on(HEADS["c02"], "cat /etc/motd") == f"c02-head of {nodes}\n"
+    assert '"guest": "c01-head"' in pair.on(HEADS["c01"], "cat /srv/facts")
+    assert pair.on(NODES["c01"], "test ! -e /srv/facts; test ! -e /srv/more") == ""
+    assert pair.on(NODES["c02"], "cat /srv/more") == "more\n"
 
 
-def test_a_changed_script_runs_again_on_the_clusters_that_it_concerns(practice: Practice) -> None:
-    before = asked(practice)
-    write(practice, "more/10-more.sh", "#!/bin/sh\necho another >/srv/more\n")
-    practice.good("up", "laptop")
-    assert set(asked(practice) - before) == {HEADS["c02"], NODES["c02"]}
-    assert on(practice, NODES["c02"], "cat /srv/more /etc/ran") == "another\nx\n"
+def test_a_changed_script_runs_again_on_the_clusters_that_it_concerns(pair: Pair) -> None:
+    before = asked(pair)
+    pair.write("more/10-more.sh", "#!/bin/sh\necho another >/srv/more\n")
+    pair.good("up", "laptop")
+    assert set(asked(pair) - before) == {HEADS["c02"], NODES["c02"]}
+    assert pair.on(NODES["c02"], "cat /srv/more /etc/ran") == "another\nx\n"
 
 
 def test_a_script_that_fails_is_told_by_guest_and_the_next_up_goes_on_there(
-    practice: Practice,
+    pair: Pair,
 ) -> None:
     bad = '#!/bin/sh\ntest "$PRACTICUM_NODE" != n1 || { echo no room here; exit 7; }\n'
-    write(practice, "more/20-bad.sh", bad)
-    told = practice.run("up", "laptop")
+    pair.write("more/20-bad.sh", bad)
+    told = pair.run("up", "laptop")
     assert told.code == 1
     failed = "\n".join(told.summary["failed"].values())
     assert "c02-n1: more/20-bad.sh: no room here" in failed
-    write(practice, "more/20-bad.sh", "#!/bin/sh\necho good >/srv/good\n")
-    practice.good("up", "laptop")
-    assert on(practice, NODES["c02"], "cat /srv/good /etc/ran") == "good\nx\n"
+    pair.write("more/20-bad.sh", "#!/bin/sh\necho good >/srv/good\n")
+    pair.good("up", "laptop")
+    assert pair.on(NODES["c02"], "cat /srv/good /etc/ran") == "good\nx\n"
 
 
 PLAYBOOK = """\
@@ -114,22 +76,21 @@ PLAYBOOK = """\
 
 
 def test_a_playbook_is_played_through_the_agents_and_again_once_it_has_changed(
-    practice: Practice,
+    pair: Pair,
 ) -> None:
     if shutil.which("ansible-playbook") is None:
         cannot(f"ansible-playbook is {MISSING}: sudo apt install ansible-core")
-    last = "        - {scripts: more, clusters: [c02]}\n"
-    practice.edit("laptop", last, f"{last}        - {{playbook: site/main.yml, clusters: [c02]}}\n")
-    write(practice, "site/main.yml", PLAYBOOK.replace("WORDS", "one"))
-    practice.good("up", "laptop")
-    assert on(practice, HEADS["c02"], "cat /srv/played /srv/lines") == "c02-head oneline\n"
-    assert (practice.stacks / "site/.motd").read_text() == "c02-head of c02-head c02-n1\n"
-    assert on(practice, HEADS["c01"], "test ! -e /srv/played") == ""
-    assert practice.good("up", "laptop").changes == {}
-    write(practice, "site/main.yml", PLAYBOOK.replace("WORDS", "two"))
-    practice.good("up", "laptop")
-    assert on(practice, HEADS["c02"], "cat /srv/played /srv/lines") == "c02-head twoline\nline\n"
-    write(practice, "site/main.yml", PLAYBOOK.replace("echo line", "echo no room >&2; exit 3"))
-    told = practice.run("up", "laptop")
+    pair.contextualize(*STEPS, "  - {playbook: site/main.yml, clusters: [c02]}")
+    pair.write("site/main.yml", PLAYBOOK.replace("WORDS", "one"))
+    pair.good("up", "laptop")
+    assert pair.on(HEADS["c02"], "cat /srv/played /srv/lines") == "c02-head oneline\n"
+    assert (pair.stacks / "site/.motd").read_text() == "c02-head of c02-head c02-n1\n"
+    assert pair.on(HEADS["c01"], "test ! -e /srv/played") == ""
+    assert pair.good("up", "laptop").changes == {}
+    pair.write("site/main.yml", PLAYBOOK.replace("WORDS", "two"))
+    pair.good("up", "laptop")
+    assert pair.on(HEADS["c02"], "cat /srv/played /srv/lines") == "c02-head twoline\nline\n"
+    pair.write("site/main.yml", PLAYBOOK.replace("echo line", "echo no room >&2; exit 3"))
+    told = pair.run("up", "laptop")
     assert told.code == 1
     assert "c02-head: site/main.yml: a line: " in "\n".join(told.summary["failed"].values())

@@ -18,10 +18,14 @@ from operate.contextualize.agent import Agent
 class FolderApi:
     """Answers as Proxmox VE does to calls of the agent; programs run in this process.
 
-    `silent` counts pings that go unanswered; `lost` counts answers of exec-status that get lost.
+    `silent` counts pings that go unanswered; `lost` counts answers of exec-status that get lost;
+    `broken` is what the first exec meets.
     """
 
-    def __init__(self, root: Path, *, silent: int = 0, lost: int = 0) -> None:
+    def __init__(
+        self, root: Path, *, silent: int = 0, lost: int = 0, broken: ApiError | None = None
+    ) -> None:
+        self.broken = broken
         self.root = root
         self.silent = silent
         self.lost = lost
@@ -35,6 +39,9 @@ class FolderApi:
                 self.silent -= 1
                 raise ApiError("answer", "QEMU guest agent is not running", status=500)
             return {"result": {}}
+        if self.broken is not None:
+            met, self.broken = self.broken, None
+            raise met
         command = list(fields["command"])
         self.argv += command
         pid = len(self.ended) + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import getpass
 import json
 import os
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from operate.api import ApiError
 from operate.contextualize.agent import INPUT
 from operate.contextualize.applier import ClusterReport, apply_cluster, lines
 from operate.contextualize.carrier import BEFORE, RECORD, carry_out
@@ -134,6 +136,34 @@ def test_a_path_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "etc").write_text("no folder")
     report = carry_out(orders(file()), str(tmp_path))
     assert report["failed"]["name"] == "/etc/motd"
+
+
+def test_a_full_disk_is_told_and_leaves_no_half_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        report = carry_out(orders(file()), str(tmp_path))
+    assert report["failed"] == {"name": "/etc/motd", "why": "No space left on device"}
+    assert list((tmp_path / "etc").iterdir()) == []
+    assert carry_out(orders(file()), str(tmp_path))["written"] == ["/etc/motd"]
+
+
+def test_a_record_that_cannot_be_kept_is_told(tmp_path: Path) -> None:
+    (tmp_path / "var").write_text("no folder")
+    report = carry_out(orders(file()), str(tmp_path))
+    assert (report["written"], report["failed"]["name"]) == (["/etc/motd"], f"/{RECORD}")
+
+
+@pytest.mark.parametrize("lost", ["Remote end closed connection without response", "no answer"])
+def test_a_connection_that_breaks_is_made_again(tmp_path: Path, lost: str) -> None:
+    api = FolderApi(tmp_path, broken=ApiError("foreign", lost))
+    head = ClusterOrders(cluster="c07", guests=cluster().guests[:1])
+    assert apply_cluster(head, lambda _: agent(api)).ok
+    assert api.broken is None
 
 
 def test_an_agent_is_waited_for(tmp_path: Path) -> None:

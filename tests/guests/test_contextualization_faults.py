@@ -1,0 +1,140 @@
+"""What breaks while clusters are prepared: others finish, the report names what is missing and what
+to type, and the next `up` completes it.
+
+Each test ends with an event that is as ordered; those of the sweep take their time.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.engine.practice import Run
+from tests.guests.ground import DEADLINE_S
+from tests.guests.pair import HEADS, NODES, Pair
+
+pytestmark = pytest.mark.guests
+SWEEP = pytest.mark.skipif(not os.environ.get("PRACTICUM_SWEEP"), reason="goes with --sweep")
+QUICK = "bootTimeoutS: 10"
+SSHD = "/etc/ssh/sshd_config.d"
+WAITS = """\
+#!/bin/sh
+echo begun >>/srv/begun
+until [ -e /srv/go ]; do sleep 0.2; done
+echo done >>/srv/done
+"""
+
+
+@pytest.fixture
+def event(pair: Pair) -> Pair:
+    """The event with all of its guests there and prepared: names, keys, password."""
+    pair.contextualize("level: base", QUICK)
+    pair.good("up", "laptop")
+    return pair
+
+
+@contextmanager
+def fault(pair: Pair, *words: str) -> Iterator[None]:
+    """A fault of the lab, gone afterwards."""
+    lab = ("--lab", str(pair.file("lab")))
+    added = pair.call("lab", "faults", "add", *words, *lab)
+    assert added.returncode == 0, added.stderr
+    try:
+        yield
+    finally:
+        pair.call("lab", "faults", "clear", *lab)
+
+
+def told(run: Run) -> str:
+    """What a run that failed has told of clusters; it says how to go on."""
+    assert run.code == 1
+    assert run.summary["next"].startswith("./practicum up ")
+    assert "Traceback" not in run.texts + run.errors
+    return "\n".join([*run.summary["failed"].values(), run.texts])
+
+
+def wait_for(pair: Pair, vmid: str, file: str) -> None:
+    """Until a file is on a guest."""
+    pair.on(vmid, f"test -e {file}")
+
+
+def test_a_guest_that_never_answers_and_one_with_a_full_disk_stop_no_other(event: Pair) -> None:
+    # A file system of one page, and nothing else, where one file of the level ssh goes.
+    fill = f"mount -t tmpfs -o size=4k full {SSHD}; head -c 4096 /dev/zero >{SSHD}/full"
+    event.on(NODES["c02"], fill)
+    event.contextualize("level: ssh", QUICK)
+    silent = ("status", "--status", "500", "--text", "QEMU guest agent is not running")
+    with fault(event, *silent, "--path", f"/nodes/*/qemu/{NODES['c01']}/agent/*"):
+        found = told(event.run("up", "laptop"))
+    assert "c01-n1: silent: its agent did not answer within 10 s" in found
+    assert f"c02-n1: {SSHD}/60-practicum-trust.conf: No space left on device" in found
+    assert "c01-head: " not in found
+    assert "c02-head: " not in found
+    for head in HEADS.values():
+        wait_for(event, head, f"{SSHD}/60-practicum-trust.conf")
+    event.on(NODES["c02"], f"umount {SSHD}")
+    event.good("up", "laptop")
+    assert event.call("status", str(event.file("laptop"))).returncode == 0
+
+
+def test_a_lab_that_is_killed_in_the_middle_is_gone_on_with(event: Pair) -> None:
+    event.contextualize("level: base", QUICK, "steps: [{scripts: slow, clusters: [c01]}]")
+    event.write("slow/10-wait.compute.sh", WAITS)
+    with started(event) as process:
+        wait_for(event, NODES["c01"], "/srv/begun")
+        kill_lab(event)
+        assert process.wait(DEADLINE_S) == 1
+    assert event.call("lab", "start", str(event.file("lab"))).returncode == 0
+    event.on(NODES["c01"], "touch /srv/go")  # the guests went on, and the script with them
+    event.good("up", "laptop")
+    assert event.on(NODES["c01"], "cat /srv/begun /srv/done") == "begun\ndone\n"
+
+
+@contextmanager
+def started(pair: Pair) -> Iterator[subprocess.Popen[bytes]]:
+    """An `up` that goes on beside the test, and ends with it."""
+    process = pair.start("up", "laptop")
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            process.wait()
+
+
+def kill_lab(pair: Pair) -> None:
+    """End the lab's server without a word."""
+    state = str(pair.state / "lab" / "lab")
+    for name in os.listdir("/proc"):
+        try:
+            words = Path(f"/proc/{name}/cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if b"serve" in words and state.encode() in words:
+            os.kill(int(name), signal.SIGKILL)
+            return
+    raise AssertionError("no lab runs")
+
+
+@SWEEP
+def test_a_guest_that_is_stopped_in_the_middle_is_told_and_started_again(event: Pair) -> None:
+    event.contextualize("level: base", QUICK, "steps: [{scripts: stop}]")
+    event.write("stop/10-wait.compute.sh", WAITS.replace("/srv/", "/srv/stop-"))
+    event.on(NODES["c02"], "touch /srv/stop-go")
+    with started(event) as process:
+        wait_for(event, NODES["c01"], "/srv/stop-begun")
+        event.api("POST", f"nodes/{event.host(NODES['c01'])}/qemu/{NODES['c01']}/status/stop")
+        assert process.wait(DEADLINE_S) == 1
+    assert event.on(NODES["c02"], "cat /srv/stop-done") == "done\n"
+    status = event.call("status", str(event.file("laptop")))
+    assert "c01-n1: is off" in status.stdout
+    event.write("stop/10-wait.compute.sh", "#!/bin/sh\necho done >>/srv/stop-done\n")
+    event.good("up", "laptop")
+    assert event.on(NODES["c01"], "cat /srv/stop-done") == "done\n"
+    assert event.call("status", str(event.file("laptop"))).returncode == 0
