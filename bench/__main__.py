@@ -1,5 +1,5 @@
-"""`python -m bench plan|engine|lab|clones [--repeats N] [--quick]`; once in a while `engine --big`
-and `clones --big`.
+"""`python -m bench plan|engine|lab|clones|guests [--repeats N] [--quick]`; once in a while
+`engine --big` and `clones --big`.
 
 Results go to bench/results.json and bench/RESULTS.md; a failed measurement exits with 1 and
 changes neither.
@@ -23,6 +23,7 @@ from bench.results import merge
 from bench.table import markdown, terminal
 
 FOLDER = Path(__file__).parent
+NAMES = ("plan", "engine", "lab", "clones", "guests")
 REPEATS = 7
 QUICK_REPEATS = 3
 PAGE_WIDTH = 180  # columns, where the table is written to a file
@@ -37,8 +38,8 @@ def say(text: str) -> None:
 
 def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     """What to measure, and how often."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.splitlines()[0])
-    parser.add_argument("name", choices=("plan", "engine", "lab", "clones"), help="what to measure")
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.split(";")[0])
+    parser.add_argument("name", choices=NAMES, help="what to measure")
     parser.add_argument("--repeats", type=int, help=f"rounds of all arms (default {REPEATS})")
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_REPEATS} rounds, fewer sizes")
     parser.add_argument("--big", action="store_true", help="250 or 130 clusters, once")
@@ -75,6 +76,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from bench import clones
 
             found, used = clones.bench(chosen.repeats, big=chosen.big, say=say)
+        elif chosen.name == "guests":
+            from bench import guests
+
+            found, used = guests.bench(chosen.repeats, say=say)
         else:
             from bench import lab
 
