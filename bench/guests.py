@@ -193,37 +193,20 @@ def one_round(plan: EventPlan, plugged: list[Card], say: Say, said: str) -> Roun
 def results(rounds: list[Round]) -> list[Result]:
     """What the rounds say."""
     events = [each.event for each in rounds]
-    floor = Arm(what="`ip -batch`, network alone", spread=spread([each.ip[0] for each in rounds]))
-    gone = Arm(what="`ip -batch`, network alone", spread=spread([each.ip[1] for each in rounds]))
-    least = [sum(each.cpu_s.values()) / len(os.sched_getaffinity(0)) for each in events]
-    names = list(events[0].cpu_s)
-    used = {name: _median([each.cpu_s[name] for each in events]) for name in names}
+    floors = [
+        Arm(what="`ip -batch`, network alone", spread=spread([each.ip[place] for each in rounds]))
+        for place in (0, 1)
+    ]
+    shells = "Mininet 2.3, shells without systems"
     return [
-        Result(
-            id="guests.up.131",
-            what="`up sc09`, first run, until 26 heads answer SSH and 131 agents answer",
-            unit="s",
-            figure=spread([each.all_s for each in events]),
-            bound=Arm(what="CPU seconds of all / cores", spread=spread(least)),
-            peer=_mininet(rounds, 0, "Mininet 2.3, shells without systems"),
-            target=Target(limit=TARGET_S),
-            more={
-                "CPU seconds": used | {"all": sum(used.values())},
-                "seconds": {
-                    "last head": _median([each.heads_s for each in events]),
-                    "last agent": _median([each.agents_s for each in events]),
-                    "`up` ends": _median([each.up_s for each in events]),
-                    "aim": AIM_S,
-                },
-            },
-        ),
+        _up(events, _mininet(rounds, 0, shells)),
         Result(
             id="guests.memory.131",
             what="memory in use beyond the begin, most of it",
             unit="MiB",
             figure=spread([each.memory_mib for each in events]),
             bound=Arm(what="none: systems use what they use"),
-            peer=_mininet(rounds, 2, "Mininet 2.3, shells without systems"),
+            peer=_mininet(rounds, 2, shells),
             target=Target(limit=TARGET_MIB),
         ),
         Result(
@@ -231,11 +214,35 @@ def results(rounds: list[Round]) -> list[Result]:
             what="`destroy sc09`",
             unit="s",
             figure=spread([each.destroy_s for each in events]),
-            bound=gone,
-            peer=_mininet(rounds, 1, "Mininet 2.3, shells without systems"),
+            bound=floors[1],
+            peer=_mininet(rounds, 1, shells),
         ),
-        *_network(rounds, floor, gone),
-    ]  # fmt: skip
+        *_network(rounds, *floors),
+    ]
+
+
+def _up(events: list[Built], peer: Arm) -> Result:
+    """The whole first run, against what it needs of the cores."""
+    least = [sum(each.cpu_s.values()) / len(os.sched_getaffinity(0)) for each in events]
+    used = {name: _median([each.cpu_s[name] for each in events]) for name in events[0].cpu_s}
+    return Result(
+        id="guests.up.131",
+        what="`up sc09`, first run, until 26 heads answer SSH and 131 agents answer",
+        unit="s",
+        figure=spread([each.all_s for each in events]),
+        bound=Arm(what="CPU seconds of all / cores", spread=spread(least)),
+        peer=peer,
+        target=Target(limit=TARGET_S),
+        more={
+            "CPU seconds": used | {"all": sum(used.values())},
+            "seconds": {
+                "last head": _median([each.heads_s for each in events]),
+                "last agent": _median([each.agents_s for each in events]),
+                "`up` ends": _median([each.up_s for each in events]),
+                "aim": AIM_S,
+            },
+        },
+    )
 
 
 def _network(rounds: list[Round], up: Arm, down: Arm) -> list[Result]:
