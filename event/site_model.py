@@ -243,11 +243,13 @@ class LabVolume(Model):
 class Lab(Model):
     """Settings of the lab that stands in for this site; a real site has no such key."""
 
-    engine: Literal["none", "lxc", "qemu"] = Field(
-        default="none",
+    engine: Literal["auto", "none", "lxc", "qemu"] = Field(
+        default="auto",
         description="What guests are: none = API objects without a running system; lxc = "
         "containers on the image of `practicum image build` (needs root); qemu = machines on it, "
-        "by KVM or else by software emulation, for exercises that need a kernel of their own.",
+        "by KVM or else by software emulation, for exercises that need a kernel of their own; "
+        "auto = lxc where that can be, else none with the reason. A lab with guests keeps its "
+        "engine.",
     )
     mirror: Literal["apt-cacher-ng"] | None = Field(
         default=None,

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from lab import archive, methods
 from lab.archive import ArchiveError
+from lab.engines import choice
 from lab.engines.lxc.images import default_folder
 from lab.errors import TaskError
 from lab.population import populate
@@ -46,9 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--seed", type=Path, required=True, help="JSON: hosts, storages, images")
     serve.add_argument("--port", type=int, default=0, help="default: a free one")
     serve.add_argument("--auth-delay", type=float, default=3.0, help="seconds before a 401")
-    serve.add_argument(
-        "--engine", default="none", choices=("none", "lxc", "qemu"), help="runs guests"
-    )
+    serve.add_argument("--engine", default="none", choices=choice.ENGINES, help="runs guests")
     serve.add_argument("--images", type=Path, default=default_folder(), help="built images")
     serve.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     serve.add_argument(
@@ -80,7 +79,9 @@ def _parser() -> argparse.ArgumentParser:
     joined.set_defaults(work=_connect)
     joined.add_argument("vmid", type=int)
     joined.add_argument("port", type=int)
-    for verb in (serve, export, load, fill, off, joined):
+    chosen = verbs.add_parser("engine", help="print which engines this lab can have")
+    chosen.set_defaults(work=_engine)
+    for verb in (serve, export, load, fill, off, joined, chosen):
         verb.add_argument("--state", type=Path, required=True, help="folder of everything kept")
     return parser
 
@@ -170,6 +171,11 @@ def _connect(arguments: argparse.Namespace) -> None:
     from lab.engines.lxc.connect import connect  # other verbs do without it
 
     connect(arguments.state.absolute(), arguments.vmid, arguments.port)
+
+
+def _engine(arguments: argparse.Namespace) -> None:
+    with _store(arguments.state) as store:
+        print(json.dumps(choice.facts(arguments.state.absolute(), store)))
 
 
 def _fill(arguments: argparse.Namespace) -> None:

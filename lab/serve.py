@@ -16,6 +16,7 @@ from aiohttp import web
 from lab.app import Lab, Settings, make_routes
 from lab.auth import ROOT, private_file
 from lab.control import Control
+from lab.engines import choice
 from lab.engines.base import Engine
 from lab.engines.lxc.availability import unavailable
 from lab.engines.lxc.images import default_folder
@@ -84,12 +85,18 @@ class Server:
         settings = Settings(
             state=state, auth_delay_s=self._options.auth_delay_s, limits=self._options.limits
         )
+        try:
+            choice.check(state, store, self._options.engine)
+        except choice.ChoiceError as error:
+            store.close()
+            raise ServeError(str(error)) from error
         self.added, self.kept = apply_seed(store, seed), kept(store, seed)
         self.lab = Lab(settings, store)
         if self._options.engine == "lxc":
             self.lab.engine = await self._containers()
         elif self._options.engine == "qemu":
             self.lab.engine = await self._machines()
+        choice.note(state, self._options.engine)
         keep_token(self.lab)
         await self.lab.open()
         self.log = RequestLog(state / "requests.jsonl")
@@ -100,17 +107,21 @@ class Server:
 
     async def _containers(self) -> Engine:
         """The engine that runs guests; `ServeError` where this machine cannot."""
-        from lab.engines.lxc.engine import LxcEngine  # it reads most of the lab's rooms
+        from lab.engines.lxc.engine import LxcEngine, power_off  # they read most of our rooms
 
-        if reason := unavailable():
+        state = self._options.state.absolute()
+        if reason := unavailable(state / "guests"):
             raise ServeError(f"the lab's engine lxc cannot run here: {reason}")
         network = network_of(self.lab)
         if lacking := network.services.lacking():
             self.lacks.append(lacking)
-        engine = LxcEngine(self._options.state.absolute(), self._options.images, network.plumb)
+        engine = LxcEngine(state, self._options.images, network.plumb)
+        adopted = engine.adopted
         try:
             await engine.open(str(node["name"]) for node in self.lab.nodes())
         except (TaskError, NetworkError) as error:
+            if not adopted:
+                await power_off(state)  # what was made before it failed
             raise ServeError(f"the lab's engine lxc cannot run here: {error}") from error
         return engine
 

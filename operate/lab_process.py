@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 from event.problems import RunError
 from event.stack import SiteStack
+from operate.lab_engine import AUTO, LXC, NONE, Images, Tell, engine_for, images_of, none_line
 from operate.lab_seed import seed
 from operate.places import Places, own_folder, write_private
 
@@ -28,6 +29,8 @@ START_S = 30.0
 STOP_S = 15.0
 POLL_S = 0.02
 SAID = "serve.out"
+CANNOT = "the lab's engine lxc cannot run here: "
+"""Before the reason, in the words of a lab that does not start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +70,15 @@ class LabStatus:
         ready: dict[str, Any] = json.loads((self.state / SAID).read_text())
         return [str(each) for each in ready.get("lacks", ())]
 
+    @property
+    def engine(self) -> str:
+        """What its guests are: `none`, `lxc` or `qemu`. A lab that is older than the file `engine`
+        has a folder for disks if its guests run."""
+        try:
+            return (self.state / "engine").read_text().strip()
+        except OSError:
+            return LXC if (self.state / "guests").is_dir() else NONE
+
     def as_record(self) -> dict[str, Any]:
         """For `lab status --json`."""
         return {
@@ -74,6 +86,7 @@ class LabStatus:
             "running": self.running,
             "pid": self.pid,
             "endpoint": self.endpoint,
+            "engine": self.engine,
             "state": str(self.state),
         }
 
@@ -92,11 +105,17 @@ def status(stack: SiteStack, places: Places) -> LabStatus:
 
 
 def start(
-    stack: SiteStack, places: Places, *, realistic: bool = False
+    stack: SiteStack,
+    places: Places,
+    *,
+    realistic: bool = False,
+    images: Images | None = None,
+    tell: Tell = lambda _text: None,
 ) -> tuple[LabStatus, list[str]]:
     """Start the lab unless it runs; its status, and what its seed has added.
 
-    `realistic` asks for Proxmox VE's real limits even if the stack file does not.
+    `realistic` asks for Proxmox VE's real limits even if the stack file does not. `images` are to
+    be there if guests really run, and are built; without them nothing is built.
 
     Raises `RunError` with the lab's own words when it refuses.
     """
@@ -112,28 +131,43 @@ def start(
         raise RunError(str(problem))
     state = own_folder(before.state)
     write_private(state / "seed.json", json.dumps(seed(stack), indent=1))
-    _make_programs(stack, places)
-    ready = _serve(stack, state, address.port or 8006, places, _limits(stack, realistic))
+    needed = images_of(stack) if images is None else images
+    engine = engine_for(stack, places, needed, tell, build=images is not None)
+    limits = _limits(stack, realistic)
+    try:
+        ready = _serve_with(engine, stack, places, limits)
+    except RunError as error:
+        _, cannot, reason = str(error).partition(CANNOT)
+        if not cannot or stack.lab is None or stack.lab.engine != AUTO:
+            raise
+        ready = _serve_with(NONE, stack, places, limits)  # which a lab with other guests refuses
+        tell(none_line(stack, reason))
     return status(stack, places), [str(item) for item in ready.get("added", [])]
 
 
-def _make_programs(stack: SiteStack, places: Places) -> None:
+def _serve_with(engine: str, stack: SiteStack, places: Places, limits: list[str]) -> dict[str, Any]:
+    lab = status(stack, places)
+    if engine != NONE:
+        _make_programs(places)
+    port = urlsplit(lab.endpoint).port or 8006
+    return _serve(stack, lab.state, port, places, ["--engine", engine, *limits])
+
+
+def _make_programs(places: Places) -> None:
     """Compile what the lab puts into guests that really run. Without Go they do without it: then
     /home cannot be shared, which contextualization says where it is asked for."""
-    if stack.lab is not None and stack.lab.engine == "lxc":
-        command = [sys.executable, "-P", "-m", "toolchain", "program", "lab/mount-nfs"]
-        environment = {**os.environ, "PYTHONPATH": str(places.root)}
-        subprocess.run(
-            command, cwd=places.root, env=environment, stdout=subprocess.DEVNULL, check=False
-        )
+    command = [sys.executable, "-P", "-m", "toolchain", "program", "lab/mount-nfs"]
+    environment = {**os.environ, "PYTHONPATH": str(places.root)}
+    subprocess.run(
+        command, cwd=places.root, env=environment, stdout=subprocess.DEVNULL, check=False
+    )
 
 
 def _limits(stack: SiteStack, realistic: bool) -> list[str]:
     """Options of the lab for how its cluster waits."""
     if stack.lab is None:
         return []
-    options = ["--engine", stack.lab.engine] if stack.lab.engine != "none" else []
-    options += ["--realistic"] if realistic or stack.lab.realistic else []
+    options = ["--realistic"] if realistic or stack.lab.realistic else []
     if stack.lab.clone_seconds is not None:
         options += ["--clone-seconds", str(stack.lab.clone_seconds)]
     return options

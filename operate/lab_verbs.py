@@ -28,7 +28,7 @@ def start(name: str, *, realistic: bool = False) -> None:
     site, places = site_and_places(name)
     places.make()
     before = lab_process.status(site, places)
-    lab, added = lab_process.start(site, places, realistic=realistic)
+    lab, added = lab_process.start(site, places, realistic=realistic, tell=print)
     if before.running and realistic and not ask(lab, "status")["realistic"]:
         raise RunError(
             f"lab {lab.site} runs already, without --realistic; stop it first: "
@@ -57,7 +57,7 @@ def status(name: str, *, as_json: bool) -> None:
         print(json.dumps(lab.as_record() | _access(site, lab)))
         return
     if lab.running:
-        print(f"lab {lab.site} runs: {lab.endpoint} (process {lab.pid})")
+        print(f"lab {lab.site} runs: {lab.endpoint} (process {lab.pid}, engine {lab.engine})")
     else:
         print(f"lab {lab.site} does not run; type: ./practicum lab start {lab.site}")
     print(f"state: {lab.state}")

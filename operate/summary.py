@@ -90,10 +90,10 @@ def _by_message(failed: dict[str, str]) -> dict[str, list[str]]:
     return found
 
 
-def access_lines(plan: EventPlan, typed: str) -> list[str]:
+def access_lines(plan: EventPlan, typed: str, *, boots: bool = True) -> list[str]:
     """Where participants log in, and how to get the passwords; no secret.
 
-    `typed` is what a person types for the event.
+    `typed` is what a person types for the event; `boots` is whether its guests are systems.
     """
     heads = [
         f"  {cluster.name}  {_address(cluster.guests[0].interfaces[0].address)}"
@@ -102,10 +102,13 @@ def access_lines(plan: EventPlan, typed: str) -> list[str]:
     if len(heads) > MOST_LINES:
         heads = [*heads[: MOST_LINES - 1], f"  … and {len(heads) - MOST_LINES + 1} more"]
     user = next((guest.login.user for guest in plan.guests), "")
+    ways = [f"log in: ./practicum ssh {typed} {each.name}" for each in plan.clusters[:1]]
+    if not boots:
+        ways = ["nobody can log in: guests of this lab are objects of the API (docs/lab.md)"]
     return [
         f"heads (login {user}):" if heads else "no clusters",
         *heads,
-        *[f"log in: ./practicum ssh {typed} {each.name}" for each in plan.clusters[:1]],
+        *ways,
         f"passwords: ./practicum access {typed}",
         f"gone with: ./practicum destroy {typed}",
     ]

@@ -22,8 +22,10 @@ from operate.deployed import NOTHING, Deployed, deployed
 from operate.deployed_plan import plan_before
 from operate.drift import stop_if_strangers
 from operate.event_token import event_rights, with_event_token
+from operate.first_boot import boots, wait_for_first_boots
 from operate.guest_firewall import OpenFirewall, close, open_firewalls
 from operate.kept_disks import kept_disks, kept_line
+from operate.lab_engine import NONE, Images, build_images, images_of
 from operate.leftovers import Leftover
 from operate.occupied import find_occupied, stop_if_hidden
 from operate.places import Places
@@ -47,6 +49,7 @@ from operate.refusals import (
 )
 from operate.run import Outcome, engine_run
 from operate.session import Session, open_session
+from operate.stacks import site_of
 from operate.summary import access_lines, change_lines, end_lines
 from operate.unfinished import find_lost
 from plan.compare import Comparison, compare
@@ -102,7 +105,9 @@ def up(stack: Stack, places: Places, wishes: Wishes, telling: Telling) -> None:
         telling.warn(str(warning))
     if isinstance(plan, EventPlan):
         stop_without_ansible(plan.guests)
-    session = with_event_token(start(stack, places, telling), up_to_date=True)
+    images = images_of(site_of(stack), plan) if isinstance(plan, EventPlan) else {}
+    session = start(stack, places, telling, images=images)
+    session = with_event_token(session, up_to_date=True)
     session.stop_if_locked()
     ready = (
         _check_event(session, stack, plan)
@@ -118,17 +123,24 @@ def up(stack: Stack, places: Places, wishes: Wishes, telling: Telling) -> None:
     _finish(_build(ready, wishes))
 
 
-def start(stack: Stack, places: Places, telling: Telling) -> Session:
-    """A session on a stack, its site's lab running where the site has one."""
+def start(
+    stack: Stack, places: Places, telling: Telling, *, images: Images | None = None
+) -> Session:
+    """A session on a stack, its site's lab running where the site has one.
+
+    `images` are built where they are absent and the lab's guests really run.
+    """
     session = open_session(stack, places, telling)
     if session.site.lab is None:
         return session
     lab = lab_process.status(session.site, places)
     if not lab.running:
-        lab, _ = lab_process.start(session.site, places)
+        lab, _ = lab_process.start(session.site, places, images=images, tell=telling.step)
         telling.step(f"lab {lab.site} started, answering on {lab.endpoint}")
         for each in lab.lacks:
             telling.warn(each)
+    elif lab.engine != NONE:
+        build_images(images or {}, places, telling.step)
     return open_session(stack, places, telling, parts=session.parts)  # now with its token
 
 
@@ -281,6 +293,7 @@ def _build(ready: Ready, wishes: Wishes) -> Outcome:
     outcome = engine_run(session, "up", options, title, Tally(wanted=guest_names(plan)))
     if outcome.ok and isinstance(plan, EventPlan):
         prepare_again(session, plan, outcome.tally)
+        wait_for_first_boots(session, plan, outcome.tally)
     return outcome
 
 
@@ -311,6 +324,6 @@ def _finish(outcome: Outcome, *, quiet: bool = False) -> None:
         return
     lines = end_lines(outcome)
     if outcome.ok and isinstance(session.stack, EventStack):
-        lines += access_lines(plan_event(session.stack), session.typed)
+        lines += access_lines(plan_event(session.stack), session.typed, boots=boots(session))
     session.telling.summary(lines, outcome.record())
     outcome.stop_if_failed()

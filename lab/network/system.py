@@ -12,7 +12,8 @@ from typing import Any
 
 NAMESPACES = Path("/run/netns")
 BRIDGE_SETTINGS = Path("/proc/sys/net/bridge")
-_NEEDED = {"ip": "iproute2", "nft": "nftables", "nsenter": "util-linux"}
+NEEDED = {"ip": "iproute2", "nft": "nftables", "nsenter": "util-linux"}
+"""Programs, and Debian's packages that they are in."""
 
 
 class NetworkError(Exception):
@@ -23,7 +24,7 @@ def unavailable() -> str | None:
     """Why networks with packets cannot be had on this machine, in a sentence; None if they can."""
     if os.geteuid() != 0:
         return "networks with packets need root: start the lab as root"
-    missing = [package for program, package in _NEEDED.items() if not shutil.which(program)]
+    missing = [package for program, package in NEEDED.items() if not shutil.which(program)]
     if missing:
         return f"networks with packets need Debian's packages {', '.join(missing)}"
     return None

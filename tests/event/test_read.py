@@ -56,7 +56,7 @@ def test_a_site_is_read_with_its_lab() -> None:
     stack = read_stack("lab", ACCEPTED)
     assert isinstance(stack, SiteStack)
     assert stack.lab is not None
-    assert stack.lab.engine == "none"
+    assert stack.lab.engine == "auto"
 
 
 def test_a_stack_is_found_by_name_and_by_path() -> None:

@@ -25,10 +25,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def images() -> Path:
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of built images, with the one that is needed in it; else the tests are skipped
     with one sentence."""
-    if reason := unavailable():
+    if reason := unavailable(tmp_path_factory.getbasetemp()):
         cannot(reason)
     built()
     return default_folder()

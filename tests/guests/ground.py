@@ -153,7 +153,7 @@ class Ground:
 
 def traces(state: Path) -> dict[str, list[str]]:
     """What the machine has of a lab: mounts, namespaces, links, groups, loops, programs; and the
-    links of the machine itself."""
+    machine's own links and packet rules."""
     owners = (Holder(state / "guests").name.rpartition("-")[2], Namespaces(state).prefix)
     command = ["ip", "-j", "link"]
     links = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
@@ -164,6 +164,9 @@ def traces(state: Path) -> dict[str, list[str]]:
             for path in Path("/run/netns").glob("*")
             if any(o in path.name for o in owners)
         ],
+        "rules": subprocess.run(
+            ["nft", "list", "ruleset"], capture_output=True, text=True, check=True
+        ).stdout.splitlines(),
         "links": sorted(link["ifname"] for link in links),
         "groups": [str(path) for path in Path("/sys/fs/cgroup").rglob(f"*{owners[0]}*")],
         "loops": [

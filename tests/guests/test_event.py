@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 import ssl
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.engine.practice import Practice
+from tests.engine.practice import ROOT, Practice
 from tests.guests.ground import DEADLINE_S, traces
 from tests.lab.served import Client
 
@@ -20,31 +23,60 @@ HEAD, NODE = "200101", "200111"
 
 @pytest.fixture
 def practice(images: Path, engine: dict[str, Any], tmp_path: Path) -> Iterator[Practice]:
-    """The shipped stacks, with a lab that runs guests and an event of one head and one node."""
-    practice = Practice(tmp_path / "practice")
-    practice.edit("lab", "engine: none", "engine: lxc")
+    """The stacks as shipped, with one node less."""
+    practice = Practice(tmp_path / "practice", engine="auto")
     practice.edit("laptop", "count: 2, cores: 1", "count: 1, cores: 1")
     yield practice
     practice.close()
 
 
-def test_an_event_comes_up_for_real_and_leaves_the_machine_as_it_was(practice: Practice) -> None:
+def test_the_first_run_ends_with_a_cluster_to_log_in_to_and_leaves_the_machine_as_it_was(
+    practice: Practice,
+) -> None:
     state = practice.state / "lab" / "lab"
     before = traces(state)
-    practice.good("up", "laptop")
+    told = practice.call("up", str(practice.file("laptop")))
+    assert told.returncode == 0, told.stdout + told.stderr
+    (line,) = re.findall(r"^log in: (.*)$", told.stdout, re.MULTILINE)
+    assert logged_in(practice, line, "hostname && id -un") == "c01-head\nstudent\n"
     places = {str(each["vmid"]): each["node"] for each in practice.guests()}
-    for vmid in (HEAD, NODE):
-        run(practice, places[vmid], vmid, "test -e /var/lib/cloud/data/result.json")
-    assert run(practice, places[HEAD], HEAD, "hostname") == "c01-head\n"
     address = run(practice, places[NODE], NODE, "hostname -I").split()[0]
     run(practice, places[HEAD], HEAD, f"ping -c 1 -W 2 {address}")
     assert practice.good("up", "laptop").changes == {}
+    practice.edit("lab", "engine: auto", "engine: none")
+    assert practice.call("lab", "stop", str(practice.file("lab"))).returncode == 0
+    refused = practice.run("up", "laptop")
+    assert refused.code == 1
+    assert "the 2 guests of this lab were made with the engine lxc" in refused.errors
+    practice.edit("lab", "engine: none", "engine: auto")
     practice.good("destroy", "laptop")
     practice.good("destroy", "lab")
     done = practice.call("lab", "reset", str(practice.file("lab")), "--yes")
     assert done.returncode == 0, done.stderr
     assert not state.exists()
     assert traces(state) == before
+
+
+def logged_in(practice: Practice, line: str, command: str) -> str:
+    """Output of a command in the guest that a line of ours leads into, by the password that
+    `access` shows, as somebody would type it in the checkout."""
+    shown = practice.call("access", str(practice.file("laptop")), "--json")
+    (login,) = json.loads(shown.stdout)
+    answer = practice.folder / "password"
+    answer.write_text(f"#!/bin/sh\necho '{login['password']}'\n")
+    answer.chmod(0o700)
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"{line} '{command}'"],
+        env={**practice.environment, "SSH_ASKPASS": str(answer), "SSH_ASKPASS_REQUIRE": "force"},
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def run(practice: Practice, host: str, vmid: str, script: str) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import subprocess
 import uuid
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -93,6 +95,43 @@ def test_the_root_partition_of_a_disk_is_found(tmp_path: Path) -> None:
     assert images.root_offset(raw) == 4096 * gpt.SECTOR
     raw.write_bytes(bytes(8192))
     assert images.root_offset(raw) == 0
+
+
+def test_a_guest_stays_on_the_bits_that_it_started_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Mounts:
+        """A holder that only notes what is mounted."""
+
+        def __init__(self) -> None:
+            self.seen: list[str] = []
+
+        async def run(self, *command: str, check: bool = True) -> tuple[int, bytes, bytes]:
+            if command[0] == "mount":
+                self.seen.append(command[-2])
+            return int(command[0] == "mountpoint"), b"", b""
+
+    async def convert(*command: str) -> None:
+        shutil.copy(command[-2], command[-1])
+
+    monkeypatch.setattr(images, "run", convert)
+    file, disks, volume = tmp_path / "a.qcow2", Disks(tmp_path / "guests"), "shared:import/a.qcow2"
+    holder: Any = Mounts()
+    found = images.Images(holder, tmp_path, tmp_path / "images")
+
+    async def story() -> None:
+        file.write_bytes(b"one")
+        disks.make(9000)
+        first = await found.mounted(volume, None, disks.home(101))
+        file.write_bytes(b"another")
+        assert await found.mounted(volume, None, disks.home(101)) == first
+        await disks.copy(101, 102, None)
+        assert await found.mounted(volume, None, disks.home(102)) == first
+        assert await found.mounted(volume, None, disks.home(103)) != first
+        assert await found.mounted("shared:import/a.raw", None, disks.home(101)) != first
+
+    asyncio.run(story())
+    assert len(set(holder.seen)) == 2
 
 
 def test_the_layer_is_written_once_and_mended(tmp_path: Path) -> None:
@@ -208,7 +247,7 @@ def test_the_end_of_a_process_that_is_no_child_is_seen() -> None:
 def test_a_lab_that_cannot_run_guests_says_why_and_does_not_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(serve, "unavailable", lambda: "a reason")
+    monkeypatch.setattr(serve, "unavailable", lambda _folder: "a reason")
     seed = tmp_path / "seed.json"
     seed.write_text(json.dumps(SEED))
 

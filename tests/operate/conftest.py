@@ -34,6 +34,7 @@ config:
 """
 LAB = """\
   practicum:lab:
+    engine: none
     volumes:
       - {volume: "shared:import/debian-12.qcow2", sizeGib: 2}
 """

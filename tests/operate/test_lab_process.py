@@ -70,7 +70,7 @@ def test_a_lab_whose_guests_cannot_run_here_says_why_and_does_not_start(
 ) -> None:
     places.make()
     file = places.stacks / "Pulumi.labsite.yaml"
-    file.write_text(file.read_text().replace("practicum:lab:", "practicum:lab:\n    engine: lxc"))
+    file.write_text(file.read_text().replace("engine: none", "engine: lxc"))
     stack = load("labsite", places)
     assert isinstance(stack, SiteStack)
     monkeypatch.setenv("PATH", str(tmp_path))  # without programs, and perhaps without root

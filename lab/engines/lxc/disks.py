@@ -12,7 +12,7 @@ class Disks:
     """The disks of one lab's guests, below `folder`/VMID.
 
     `disk/upper` is what the guest has written, `snapshots/NAME` what it was, `base` the number of
-    the template that a linked clone reads through.
+    the template that a linked clone reads through, `image` the bits that all of it lies over.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -55,6 +55,7 @@ class Disks:
         if self.upper(source).is_dir() or self._base(source) is not None:
             self.home(vmid).mkdir(parents=True, exist_ok=True)
             (self.home(vmid) / "base").write_text(str(source))
+            self._share_image(source, vmid)
 
     async def copy(self, source: int, vmid: int, snapshot: str | None) -> None:
         """Give a guest a copy of what another one has written, now or at a snapshot."""
@@ -62,9 +63,14 @@ class Disks:
         self.home(vmid).mkdir(parents=True, exist_ok=True)
         if (base := self._base(source)) is not None:
             (self.home(vmid) / "base").write_text(str(base))
+        self._share_image(source, vmid)
         if place.is_dir():
             self.upper(vmid).parent.mkdir(parents=True, exist_ok=True)
             await _copy(place, self.upper(vmid))
+
+    def _share_image(self, source: int, vmid: int) -> None:
+        if (image := self.home(source) / "image").exists():
+            (self.home(vmid) / "image").write_text(image.read_text())
 
     async def snapshot(self, vmid: int, name: str) -> None:
         """Keep what the guest has written under a name; it must not write meanwhile."""

@@ -61,6 +61,11 @@ class LxcEngine:
     def _container(self, vmid: int) -> Container:
         return Container(self._holder, vmid)
 
+    @property
+    def adopted(self) -> bool:
+        """Whether guests of an earlier start of the lab may go on: their holder is there."""
+        return self._holder.adopt()
+
     async def open(self, hosts: Iterable[str]) -> None:
         """Make the holder and the hosts' networks, or take over those that are there."""
         raise_limits(self._state)
@@ -75,7 +80,7 @@ class LxcEngine:
         volume, file = image_of(guest)
         async with self._starting:
             await self._holder.start()  # somebody may have ended it, and all guests with it
-            place = await self._images.mounted(volume, file)
+            place = await self._images.mounted(volume, file, self._disks.home(guest.vmid))
             await self._clear(guest.vmid)
             await self._wiring.connect(guest.vmid, guest.node, guest.config)
             try:
@@ -300,7 +305,7 @@ class LxcEngine:
         """The overlay that the guest would start on, with its export folder in it."""
         volume, file = image_of(guest)
         await self._holder.start()
-        place = await self._images.mounted(volume, file)
+        place = await self._images.mounted(volume, file, self._disks.home(guest.vmid))
         upper, home = self._disks.make(guest.vmid), self._disks.home(guest.vmid)
         work = upper.parent / "olwork"
         work.mkdir(exist_ok=True)

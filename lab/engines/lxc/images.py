@@ -69,19 +69,31 @@ class Images:
         self._holder, self._folder, self._work = holder, folder, work
         self._lock = asyncio.Lock()
 
-    async def mounted(self, volume: str, file: Path | None) -> str:
+    async def mounted(self, volume: str, file: Path | None, home: Path) -> str:
         """Where the image behind a volume is mounted, as the holder sees it.
 
-        `file` is the volume's own file if it was uploaded or downloaded.
+        `file` is the volume's own file if it was uploaded or downloaded. A guest stays on the
+        bits that it started from first, which its folder `home` names: an image that is built or
+        uploaded anew must not change what lies below a disk.
         """
+        note = home / "image"
+        noted = note.read_text().split() if note.exists() else []
+        if noted[1:] == [volume] and (self._work / f"{noted[0]}.raw").exists():
+            return await self._mounted(noted[0], None)
         found = file or find(self._folder, volume)
         status = found.stat()
         text = f"{found} {status.st_size} {status.st_mtime_ns}"
         key = hashlib.sha256(text.encode()).hexdigest()[:12]
+        place = await self._mounted(key, found)
+        home.mkdir(parents=True, exist_ok=True)
+        note.write_text(f"{key} {volume}\n")
+        return place
+
+    async def _mounted(self, key: str, file: Path | None) -> str:
         place = f"/run/images/{key}"
         async with self._lock:
             if (await self._holder.run("mountpoint", "-q", place, check=False))[0] != 0:
-                raw = await self._raw(found, key)
+                raw = self._work / f"{key}.raw" if file is None else await self._raw(file, key)
                 offset = root_offset(raw)
                 await self._holder.run("mkdir", "-p", place)
                 options = f"ro,loop,noload,offset={offset}"
