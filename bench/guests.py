@@ -37,7 +37,7 @@ TARGET_S = 180.0
 AIM_S = 90.0
 TARGET_MIB = 6 * 1024.0
 NETWORK_RATIO = 1.5
-REAL = {r"(?m)^    engine: none$": "    engine: lxc"}
+REAL = {r"(?m)^    engine: auto$": "    engine: lxc"}
 OWN = re.compile(r"^(PULUMI|PRACTICUM|PROXMOX_VE)_")
 
 Say = Callable[[str], None]
