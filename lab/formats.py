@@ -18,6 +18,7 @@ Check = Callable[[str], None]
 TogetherCheck = Callable[[dict[str, Any]], None]
 _checks: dict[str, Check] = {}
 _together: dict[str, list[TogetherCheck]] = {}
+_PAIR = re.compile(r"([^=]+)=(.+)\n?")
 _SEPARATOR = re.compile(r"[,;\s\x00]+")
 _TRUE = {"1", "on", "yes", "true"}
 _FALSE = {"0", "off", "no", "false"}
@@ -108,13 +109,13 @@ def _split(known: PropertyString, text: str) -> dict[str, str]:
     for part in text.split(","):
         if not part.strip():
             continue
-        key, equals, value = part.partition("=")
-        if equals and (not key or not value):
+        pair = _PAIR.fullmatch(part)
+        if pair is not None:
+            _put_named(known, pair[1], pair[2], found)
+        elif "=" in part:
             raise ValueError("missing key in comma-separated list property")
-        if not equals:
-            _put_default(known, part, found)
         else:
-            _put_named(known, key, value, found)
+            _put_default(known, part, found)
     return found
 
 
@@ -122,9 +123,9 @@ def _put_default(known: PropertyString, value: str, found: dict[str, str]) -> No
     key = known.default_key
     if key is None:
         raise ValueError("value without key, but schema does not define a default key")
-    if key in found:
+    if found.get(key) not in (None, "0"):
         raise ValueError(f"duplicate key in comma-separated list property: {key}")
-    found[key] = value
+    found[key] = _boolean(value) if known.properties[key].type == "boolean" else value
 
 
 def _put_named(known: PropertyString, key: str, value: str, found: dict[str, str]) -> None:

@@ -286,6 +286,28 @@ def _vlans(text: str) -> None:
     _expect(not last or first < last, f"VLAN range must go from lower to higher tag '{text}'")
 
 
+_LARGEST_BLOCK = 16 * 1024 * 1024
+_SMALLEST_BLOCK = 512
+
+
+@named_format("pve-storage-zfs-blocksize")
+def _block_size(text: str) -> None:
+    if not text:
+        return
+    found = re.fullmatch(r"([1-9][0-9]*)([km])?", text, re.IGNORECASE)
+    if found is None:
+        raise ValueError(
+            f"invalid ZFS blocksize format '{text}'. Use a positive number (no leading zeros) "
+            "with an optional 'k' or 'm' suffix."
+        )
+    size = int(found[1]) * {"": 1, "k": 1024, "m": 1024 * 1024}[(found[2] or "").lower()]
+    _expect(
+        _SMALLEST_BLOCK <= size <= _LARGEST_BLOCK and not size & (size - 1),
+        f"value '{text}' is not a valid ZFS blocksize. Must be a power of 2 between 512B and "
+        "16MiB (e.g., 4k, 8k, 16k, 64k, 1m).",
+    )
+
+
 @named_format("pve-storage-vgname")
 def _group_name(text: str) -> None:
     _expect(

@@ -206,6 +206,13 @@ class Tasks:
                 self._killed.add(upid)
                 self.interrupt(upid)
 
+    async def ended(self, upid: str, seconds: float) -> Value | None:
+        """The task when it is over within some seconds, else None."""
+        if seconds and (runner := self._running.get(upid)):
+            await asyncio.wait([runner], timeout=seconds)
+        task = self.get(upid)
+        return task if task is not None and task["status"] is not None else None
+
     async def wait(self, upid: str) -> Value:
         """Wait until a task is over and return it."""
         if runner := self._running.get(upid):

@@ -52,7 +52,7 @@ def check_object(
 ) -> dict[str, str]:
     """The faults of a set of values, by name (with `path.` in front inside property strings)."""
     prefix = f"{path}." if path else ""
-    errors: dict[str, str] = {}
+    errors = {prefix + name: _MISSING for name in properties.required if given.get(name) is None}
     for name, value in given.items():
         known = properties.get(name)
         if known is None:
@@ -64,9 +64,6 @@ def check_object(
             if known.requires and given.get(known.requires) is None:
                 text = f"missing property required by '{prefix}{name}'"
                 _add(errors, prefix + known.requires, text)
-    for name in properties.required:
-        if given.get(name) is None:
-            _add(errors, prefix + name, _MISSING)
     return errors
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 
+from lab.firewall.spans import read_span
 from lab.formats import named_format
 from lab.named_formats import is_ip
 
@@ -72,21 +73,10 @@ def version_of(text: str) -> int | None:
 
 
 def _member_version(member: str) -> int:
-    first, dash, last = member.partition("-")
     try:
-        version = network(first).version
-        if dash:
-            _check_range(first, last, version)
+        return read_span(member).version
     except ValueError as error:
         raise ValueError(f"invalid IP address: {error}") from error
-    return version
-
-
-def _check_range(first: str, last: str, version: int) -> None:
-    if not is_ip(last) or ipaddress.ip_address(last).version != version:
-        raise ValueError(f"Not a valid IPv{version} address {last}")
-    if int(ipaddress.ip_address(first)) > int(ipaddress.ip_address(last)):
-        raise ValueError(f"Begin address is greater than End address {first} - {last}")
 
 
 @named_format("pve-fw-addr-spec")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 
 from lab.firewall.addresses import ALIAS, IPSET, is_address, network
+from lab.firewall.spans import read_span
 from lab.store import Value
 
 Network = IPv4Network | IPv6Network
@@ -65,12 +66,9 @@ class Scopes:
             return [] if alias is None else [alias]
         found: list[Network] = []
         for member in text.split(","):
-            first, dash, last = member.partition("-")
-            if dash:
-                ends = ipaddress.ip_address(first), ipaddress.ip_address(last)
-                found += ipaddress.summarize_address_range(*ends)
-            else:
-                found.append(network(member))
+            span = read_span(member)
+            kind = ipaddress.IPv4Address if span.version == 4 else ipaddress.IPv6Address
+            found += ipaddress.summarize_address_range(kind(span.first), kind(span.last))
         return collapsed(found)
 
     def _named(self, prefix: str | None) -> tuple[Value, ...]:

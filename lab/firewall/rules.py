@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lab.errors import bad_parameter, failure
-from lab.firewall.addresses import ALIAS, IPSET, version_of
+from lab.firewall.addresses import ALIAS, IPSET, network, version_of
 from lab.firewall.macros import MEANING
 from lab.firewall.words import (
     ICMP,
@@ -162,7 +162,7 @@ def _version(text: str | None, scopes: list[Value]) -> int | None:
         return None
     if found := ALIAS.fullmatch(text):
         aliases = _aliases(found[2], scopes)
-        return version_of(aliases[0]["cidr"]) if aliases else None
+        return network(aliases[0]["cidr"]).version if aliases else None
     return version_of(text)
 
 

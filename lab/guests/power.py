@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 STATUS = "/nodes/{node}/qemu/{vmid}/status"
 SHUTDOWN_TIMEOUT_S = 60
+_MTU = 1500
 
 
 async def _in_task(call: Call, kind: str, act: Callable[[Guest, TaskLog], Awaitable[None]]) -> str:
@@ -117,6 +118,12 @@ def bridge_exists(lab: Lab, node: str, name: str) -> bool:
     if row is not None:
         return row["applied"] is not None
     return lab.store.get("vnet", name) is not None
+
+
+def bridge_mtu(lab: Lab, node: str, name: str) -> int:
+    """The largest packet of a bridge or virtual network."""
+    row = lab.store.get("iface", f"{node}/{name}")
+    return int((row["applied"] or {}).get("mtu") or _MTU) if row else _MTU
 
 
 @handles("POST", f"{STATUS}/stop")

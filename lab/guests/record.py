@@ -40,11 +40,14 @@ class Guest(Machine):
         return {**Machine.row(self), "unsynced": dict(self.unsynced), "qmp": self.qmp}
 
     def save(self) -> None:
-        """Write the copy; empty values are kept as one blank, as in a configuration file."""
+        """Write the copy as a configuration file keeps it: without blanks around values, an
+        empty value as one blank, and a description that says nothing not at all."""
+        if text := str(self.config.pop("description", "")).rstrip():
+            self.config["description"] = text
         for values in (self.config, self.pending):
             for key, value in values.items():
-                if value == "":
-                    values[key] = " "
+                if isinstance(value, str) and key != "description":
+                    values[key] = value.strip() or " "
         Machine.save(self)
 
     def check_digest(self, digest: str | None) -> None:

@@ -14,7 +14,7 @@ from lab.guests import memory
 from lab.guests.clone import QEMU
 from lab.guests.options import PASSWORD_SHOWN
 from lab.guests.power import start_guest, start_task, stop_guest
-from lab.guests.record import Guest, load
+from lab.guests.record import Guest, find_row, load, missing_file
 from lab.guests.rights import require
 from lab.machine import Config, Machine
 from lab.routes import handles
@@ -173,6 +173,8 @@ async def delete_snapshot(call: Call) -> str:
 async def read_feature(call: Call) -> dict[str, Any]:
     """Whether all disks of a guest can do something, and on which hosts they are."""
     lab, params = call.lab, call.params
+    if find_row(lab, params["vmid"], params["node"]) is None:
+        raise missing_file(params["vmid"], params["node"])
     guest, name = load(lab, params["vmid"], params["node"]), params.get("snapname")
     config = guest.snapshot(name) if name else guest.config
     can = all(

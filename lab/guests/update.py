@@ -175,8 +175,8 @@ async def update_config(call: Call) -> None:
 
 
 @handles("POST", CONFIG)
-async def update_config_in_task(call: Call) -> str:
-    """The same as a task."""
+async def update_config_in_task(call: Call) -> str | None:
+    """The same as a task; one that ends within `background_delay` seconds is not told."""
     change = read_change(call)
     vmid, node = call.params["vmid"], call.params["node"]
     _check(load(call.lab, vmid, node), change)
@@ -185,7 +185,13 @@ async def update_config_in_task(call: Call) -> str:
         async with call.lab.locks.guest(vmid):
             await change_guest(load(call.lab, vmid, node), change)
 
-    return await call.lab.tasks.start(call, node, "qmconfig", str(vmid), work)
+    upid = await call.lab.tasks.start(call, node, "qmconfig", str(vmid), work)
+    task = await call.lab.tasks.ended(upid, call.params.get("background_delay", 0))
+    if task is None or not call.params.get("background_delay"):
+        return upid
+    if task["status"] != "OK" and not task["status"].startswith("WARNINGS"):
+        raise failure(f"failed to update VM {vmid}: {task['status']}")
+    return None
 
 
 @handles("PUT", "/nodes/{node}/qemu/{vmid}/unlink")

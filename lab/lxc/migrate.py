@@ -106,7 +106,7 @@ def _migrate(call: Call, container: Container, storages: StorageMap, log: TaskLo
     container.save()
     if running:
         log("start container on target node")
-        start_container(container, log)
+        start_container(container)
     log("migration finished successfully")
 
 

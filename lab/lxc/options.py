@@ -10,6 +10,7 @@ from lab.call import Call
 from lab.errors import failure, forbidden
 from lab.formats import parse_property_string, print_property_string, split_list
 from lab.guests.nets import mac_prefix, random_mac
+from lab.guests.power import bridge_exists, bridge_mtu
 from lab.guests.rights import require
 from lab.guests.update import stored_tags
 from lab.lxc.mounts import NEW_VOLUME, is_mount, is_volume, parse_mount
@@ -18,6 +19,7 @@ from lab.spec import Property, load_methods
 from lab.storage import names
 from lab.storage.definitions import storage_config
 from lab.storage.rights import require_space, require_volume
+from lab.storage.volumes import volumes
 
 if TYPE_CHECKING:
     from lab.app import Lab
@@ -108,15 +110,38 @@ def stored(lab: Lab, key: str, value: Any) -> Any:
             raise failure(f"Path is not defined for passthrough device {key}")
         # The lab's hosts have no devices to pass on.
         raise failure(f"Device {path} does not exist")
-    if key == "hookscript":
-        _check_script(lab, value)
     return value
 
 
-def _check_script(lab: Lab, volid: str) -> None:
+def check_script(container: Container, volid: str) -> None:
+    """500 for a hook script that is no snippet, or not there."""
     storage, name = names.parse_volume_id(volid)
-    if names.parse_name(storage_config(lab, storage)["type"], name).content != "snippets":
-        raise failure(f"hookscript: '{volid}' is not in the snippets directory")
+    if names.parse_name(storage_config(container.lab, storage)["type"], name).content != "snippets":
+        raise failure(f"'{volid}' is not in the snippets directory")
+    if volumes(container.lab).get(volid, container.node) is None:
+        raise failure(f"script '{volid}' does not exist")
+
+
+def check_card(container: Container, key: str, text: str, *, bridge_first: bool = True) -> None:
+    """500 when the bridge of a card is not there, or too small for it; a card that asks for no
+    size is not held against its bridge before it is used (`bridge_first` is false)."""
+    net = parse_net(text)
+    wanted, bridge = net.get("mtu"), net.get("bridge", "")
+    if not wanted and not bridge_first:
+        return
+    if not bridge_exists(container.lab, container.node, bridge):
+        raise failure(f"bridge '{bridge}' does not exist")
+    size = bridge_mtu(container.lab, container.node, bridge)
+    if wanted and wanted > size:
+        raise failure(f"{key}: MTU size '{wanted}' is bigger than bridge MTU '{size}'")
+
+
+def check_cards(container: Container) -> None:
+    """500 for a container that could not be started because of a bridge."""
+    if container.config.get("template"):
+        return
+    for key in sorted(filter(is_net, container.config)):
+        check_card(container, key, container.config[key])
 
 
 class Permissions:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from lab.call import Call
 from lab.errors import TaskError, failure
-from lab.guests.power import bridge_exists
 from lab.guests.rights import check_root_only
 from lab.ha.requests import divert
-from lab.lxc.options import is_net, parse_net
+from lab.lxc.options import check_cards
 from lab.lxc.record import Container, is_running, load
 from lab.lxc.update import LXC, apply
 from lab.routes import handles
@@ -71,18 +70,18 @@ async def start_task(call: Call, node: str, vmid: int) -> str:
     lab = call.lab
     _refuse_running(lab, vmid, node)
 
-    async def work(log: TaskLog) -> None:
+    async def work(_log: TaskLog) -> None:
         async with lab.locks.guest(vmid):
             container = load(lab, vmid, node)
             if container.template:
                 raise TaskError("you can't start a CT if it's a template")
             _check_lock(container, skip=bool(call.params.get("skiplock")))
-            start_container(container, log)
+            start_container(container)
 
     return await lab.tasks.start(call, node, "vzstart", str(vmid), work)
 
 
-def start_container(container: Container, log: TaskLog) -> None:
+def start_container(container: Container) -> None:
     """Start a container whose lock is held; what was pending takes effect."""
     if container.config.get("unprivileged"):
         for _, mount in container.mounts():
@@ -92,11 +91,7 @@ def start_container(container: Container, log: TaskLog) -> None:
     container.save()
     for _, volid in container.disks(container.config):
         volumes(container.lab).require(volid, container.node)
-    for key in sorted(filter(is_net, container.config)):
-        bridge = parse_net(container.config[key]).get("bridge")
-        if bridge and not bridge_exists(container.lab, container.node, bridge):
-            log(f"bridge '{bridge}' does not exist")
-            raise TaskError(f"startup for container '{container.vmid}' failed")
+    check_cards(container)
     container.status, container.since = "running", time.time()
     container.pid = _next_pid(container.lab)
     container.save()
@@ -148,10 +143,10 @@ async def reboot(call: Call) -> str:
     """Shut down and start again, which takes over what is pending."""
     _require_running(call, "VM")
 
-    async def act(container: Container, log: TaskLog) -> None:
+    async def act(container: Container, _log: TaskLog) -> None:
         if container.running:
             stop_container(container)
-            start_container(container, log)
+            start_container(container)
 
     return await _in_task(call, "vzreboot", act)
 

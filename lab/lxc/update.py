@@ -11,6 +11,9 @@ from lab.guests import drives
 from lab.lxc import mounts
 from lab.lxc.options import (
     Permissions,
+    check_card,
+    check_cards,
+    check_script,
     complete_net,
     given_options,
     is_net,
@@ -50,6 +53,7 @@ async def update_config(call: Call) -> None:
         if errors:
             raise bad_parameters(errors)
         container.save()
+        check_cards(container)  # the change is kept all the same
 
 
 def _check_names(values: dict[str, Any], deleted: list[str], reverted: list[str]) -> None:
@@ -108,6 +112,10 @@ def _checked(container: Container, key: str, value: Any) -> Any:
         return value
     if key == "unprivileged":
         raise failure(f"unable to modify read-only option: '{key}'")
+    if key == "hookscript":
+        check_script(container, value)
+    if is_net(key):
+        check_card(container, key, value, bridge_first=False)
     return stored(container.lab, key, value)
 
 

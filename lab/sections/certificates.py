@@ -15,6 +15,7 @@ from lab.routes import handles
 
 _CUSTOM = "pveproxy-ssl.pem"
 _OWN = "pve-ssl.pem"
+_NO_PEM = "not a valid PEM-formatted string."
 _KEY = "-----BEGIN {}PRIVATE KEY-----"
 
 
@@ -23,13 +24,13 @@ def _chain(text: str) -> None:
     try:
         x509.load_pem_x509_certificates(text.encode())
     except ValueError as error:
-        raise ValueError("invalid PEM-formatted certificate chain") from error
+        raise ValueError(_NO_PEM) from error
 
 
 @named_format("pem-string")
 def _pem(text: str) -> None:
     if "-----BEGIN " not in text or "-----END " not in text:
-        raise ValueError("invalid PEM-formatted string")
+        raise ValueError(_NO_PEM)
 
 
 def _row(call: Call) -> dict[str, Any] | None:

@@ -108,12 +108,18 @@ async def create_storage(call: Call) -> Any:
         raise failure(f"create storage failed: storage ID '{name}' already defined")
     if TYPES[kind].mounted:
         values.setdefault("path", f"/mnt/pve/{name}")
+    if kind in ("dir", "btrfs") and values.get("content") == "none":
+        raise failure("create storage failed: unknown vtype 'none'")
     call.lab.store.put("storage", name, {"type": kind, **_filled(values)})
     return {"storage": name, "type": kind}
 
 
 def _filled(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value != ""}
+    """Without what is not kept: empty texts, and that a storage is not switched off."""
+    kept = {name: value for name, value in values.items() if value != ""}
+    if not kept.get("disable"):
+        kept.pop("disable", None)
+    return kept
 
 
 @handles("PUT", "/storage/{storage}")

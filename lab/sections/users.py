@@ -13,6 +13,8 @@ from lab.routes import handles
 from lab.sections.tokens import tokens_of
 from lab.store import Store, Value
 
+# In the file of users these stand behind the address, whose place is then there, if empty.
+_BEHIND_EMAIL = frozenset({"comment", "keys"})
 _SHOWN = ("enable", "expire", "comment", "email", "firstname", "lastname", "keys")
 _REALM_TYPES = {"pam": "pam", "pve": "pve"}
 
@@ -50,6 +52,8 @@ def _values(params: dict[str, Any]) -> dict[str, Any]:
 def _filled(row: Value) -> dict[str, Any]:
     """Without what is empty, except for the two that always have a value."""
     kept = {name: value for name, value in row.items() if value != ""}
+    if not kept.keys().isdisjoint(_BEHIND_EMAIL):
+        kept.setdefault("email", "")
     return {"enable": 1, "expire": 0} | kept
 
 
@@ -63,7 +67,7 @@ async def list_users(call: Call) -> Any:
             continue
         names = ["User.Modify", "Sys.Audit"]
         paths = ["/access/groups", *(f"/access/groups/{g}" for g in _groups_of(store, user))]
-        if user == call.account or any(rights.has(call.user, p, names, one=True) for p in paths):
+        if user == call.user or any(rights.has(call.user, p, names, one=True) for p in paths):
             found.append(_listed(call, user, row))
     return found
 

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 CONTENT = f"{STORAGE}/content"
 VOLUME = f"{CONTENT}/{{volume}}"
 KIB = 1024
-_OWNERLESS = frozenset({"iso", "vztmpl", "snippets", "import"})
+_OWNERLESS = frozenset({"snippets", "import"})
+_ONLY_BACKUPS = {
+    "notes": "only backups can have notes",
+    "protected": "only backups support attribute 'protected'",
+}
 _EXTENSION = re.compile(r".*\.(raw|qcow2|vmdk)")
 _SIZE = re.compile(r"(\d+)([MG])?", re.ASCII)
 _UNITS = {None: KIB, "M": KIB**2, "G": KIB**3}
@@ -38,7 +42,7 @@ async def list_content(call: Call) -> list[dict[str, Any]]:
     for row in volumes(lab).listed(storage, node, content=wanted):
         name = names.parse_name(config["type"], row["volid"].partition(":")[2])
         hidden = row["content"] not in kinds or name.name.startswith(".")
-        # Files that belong to no guest are listed whichever guest was asked for.
+        # Snippets and imports are listed whichever guest was asked for, ISOs and templates are not.
         if hidden or not may_use(call, vmid, row["volid"]):
             continue
         if vmid is None or row["content"] in _OWNERLESS or name.vmid == vmid:
@@ -130,10 +134,10 @@ async def change_volume(call: Call) -> None:
     row = rows.get(volid, call.params["node"])
     storage, name = names.parse_volume_id(volid)
     parsed = names.parse_name(storage_config(call.lab, storage)["type"], name)
-    for key, words in (("notes", "have notes"), ("protected", "be protected")):
+    for key, fault in _ONLY_BACKUPS.items():
         if key in call.params:
             if parsed.content != "backup" or row is None:
-                raise failure(f"only backups can {words}")
+                raise failure(fault)
             changes[key] = call.params[key]
     if row is not None:
         rows.update(row, **changes)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import bz2
+import gzip
 import os
 import re
 import secrets
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -28,6 +32,8 @@ CONNECT_TIMEOUT_S = 20
 _CHUNK = 1024 * 1024
 _SERVER_REFUSED = 8  # wget's exit codes, which the task's text names
 _NETWORK_FAILED = 4
+_OPENERS: dict[str, Callable[..., Any]] = {"gz": gzip.open, "bz2": bz2.open}
+_NOT_THERE = ("lzo", "zst")
 _FILENAME = re.compile(r'filename="?([^";]+)"?')
 
 
@@ -51,7 +57,15 @@ async def query_url(call: Call) -> dict[str, Any]:
         ):
             return _metadata(response)
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise failure(f"invalid server response: '500 {error}'") from error
+        raise failure(f"invalid server response: '500 {_unreachable(url, error)}'") from error
+
+
+def _unreachable(url: str, error: Exception) -> str:
+    parts = urlsplit(url)
+    if not isinstance(error, aiohttp.ClientConnectorError):
+        return "read timeout" if isinstance(error, TimeoutError) else str(error)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return f"Can't connect to {parts.hostname}:{port} ({error.os_error.strerror})"
 
 
 def _metadata(response: aiohttp.ClientResponse) -> dict[str, Any]:
@@ -79,12 +93,17 @@ async def download_url(call: Call) -> str:
         raise failure(text)
     if content not in definitions.contents(config):
         raise failure(f"storage '{storage}' is not configured for content-type '{content}'")
-    if params.get("compression"):
-        text = f"Method 'POST {call.path}' not implemented with parameter 'compression'"
+    if content == "iso" and params.get("compression") in _NOT_THERE:
+        text = f"Method 'POST {call.path}' not implemented with such a 'compression'"
         raise ApiError(501, text)
     goal = files.target(storage, config, content, params["filename"])
 
     async def work(log: TaskLog) -> None:
+        if compression := params.get("compression"):
+            if content != "iso":
+                raise TaskError(f"decompression not supported for {content}")
+            if compression not in _OPENERS:
+                raise TaskError("no decompression method found")
         await _download(call, goal, log)
 
     return await lab.tasks.start(call, node, "download", goal.filename, work)
@@ -104,10 +123,23 @@ async def _download(call: Call, goal: files.Target, log: TaskLog) -> None:
             return
         await _fetch(call, spool)
         await asyncio.to_thread(files.verify, spool, algorithm, expected)
+        if compression := params.get("compression"):
+            await asyncio.to_thread(_unpack, spool, compression)
         files.place(lab, params["node"], goal, spool, f"{goal.path}.tmp_dwnl.{os.getpid()}")
         log(f"download of '{params['url']}' to '{goal.path}' finished")
     finally:
         spool.unlink(missing_ok=True)
+
+
+def _unpack(packed: Path, compression: str) -> None:
+    plain = packed.with_suffix(".plain")
+    try:
+        with _OPENERS[compression](packed, "rb") as source, plain.open("wb") as target:
+            shutil.copyfileobj(source, target, _CHUNK)
+    except (OSError, EOFError) as error:
+        plain.unlink(missing_ok=True)
+        raise TaskError("decompression failed: exit code 1") from error
+    plain.replace(packed)
 
 
 def _check_present(

@@ -65,6 +65,8 @@ async def list_storages(call: Call) -> list[dict[str, Any]]:
     lab, params = call.lab, call.params
     node, wanted = params["node"], set(split_list(params.get("content", "")))
     target = params.get("target")
+    if "storage" in params and lab.store.get("storage", params["storage"]) is None:
+        raise bad_parameter("storage", "No such storage.")
     rows = []
     for storage, config in lab.store.items("storage"):
         if params.get("storage") not in (None, storage) or not definitions.on_node(config, node):

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from lab.archives import kind_of, parse_file_name
 from lab.call import Call
-from lab.errors import forbidden
+from lab.errors import failure, forbidden
 from lab.formats import parse_property_string
 from lab.routes import handles
+from lab.storage import definitions
 from lab.storage.definitions import storage_config
 from lab.storage.status import STORAGE
 from lab.storage.volumes import volumes
@@ -116,7 +117,11 @@ def remove(lab: Lab, node: str, entries: list[Entry], log: Callable[[str], None]
 def _entries(call: Call) -> list[Entry]:
     params = call.params
     storage, node, wanted = params["storage"], params["node"], params.get("prune-backups")
-    storage_config(call.lab, storage, node)
+    config = storage_config(call.lab, storage, node)
+    if "backup" not in definitions.contents(config):
+        raise failure(f"storage '{storage}' does not support backups")
+    if not wanted and not config.get("prune-backups"):
+        raise failure(f"no prune-backups options configured for storage '{storage}'")
     keep = read_keep(wanted) if wanted else keep_of(call.lab, storage)
     vmid, kind = params.get("vmid"), params.get("type")
     return marked(call.lab, storage, node, keep, vmid=vmid, kind=kind)

@@ -85,7 +85,7 @@ class _Restarted(Pause):
                 await start_guest(guest, self._log, skip_lock=True)
             else:
                 container = load_container(machine.lab, machine.vmid, machine.node)
-                start_container(container, self._log)
+                start_container(container)
         self._log("INFO: guest is online again after <1 seconds")
 
 

@@ -69,6 +69,17 @@ def test_a_moved_rule_stands_before_the_one_at_its_target(
             "detected mixed ipv4/ipv6 addresses in rule",
         ),
         (
+            {"source": "10.0.0.5/24"},
+            "source",
+            "invalid format - invalid IP address: Invalid prefix "
+            "00001010000000000000000000000101/24\n",
+        ),
+        (
+            {"dest": "somewhere!"},
+            "dest",
+            "invalid format - invalid IP address: Invalid chars in IP somewhere!\n",
+        ),
+        (
             {"source": "10.0.0.9-10.0.0.1"},
             "source",
             "invalid format - invalid IP address: Begin address is greater than End address "

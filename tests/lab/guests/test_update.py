@@ -30,6 +30,20 @@ def test_tags_are_lower_case_sorted_and_without_doubles(guest: Api, given: str, 
     assert guest.config(100)["tags"] == kept
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"), [("a\n\nb\n\n", "a\n\nb"), ("\n a ", "\n a"), (" ", None), ("", None)]
+)
+def test_a_description_ends_with_its_last_word(guest: Api, given: str, kept: str | None) -> None:
+    guest.put(100, description="before")
+    guest.put(100, description=given)
+    assert guest.config(100).get("description") == kept
+
+
+def test_values_are_kept_without_blanks_around_them(guest: Api) -> None:
+    guest.put(100, searchdomain=" a.example ")
+    assert guest.config(100)["searchdomain"] == "a.example"
+
+
 def test_tags_keep_case_and_order_when_the_cluster_wants_it(guest: Api) -> None:
     guest.lab.store.put("option", "datacenter", {"tag-style": "case-sensitive=1,ordering=config"})
     guest.put(100, tags="b;a;B;b")

@@ -197,10 +197,11 @@ def test_power_changes_the_status_and_is_refused_twice(container: Api) -> None:
 
 
 def test_a_bridge_that_is_not_there_stops_the_start(container: Api) -> None:
-    put(container, net1="name=eth1,bridge=vmbr9")
+    with pytest.raises(RefusedError, match="bridge 'vmbr9' does not exist"):
+        put(container, net1="name=eth1,bridge=vmbr9")
+    assert "bridge=vmbr9" in container.ask("GET", f"{CT}/config")["net1"]
     task = container.ask("POST", f"{CT}/status/start")
-    assert task["status"] == "startup for container '200' failed"
-    assert "bridge 'vmbr9' does not exist" in task["log"]
+    assert task["status"] == "bridge 'vmbr9' does not exist"
 
 
 def test_the_status_tells_sizes_and_what_is_configured(container: Api) -> None:

@@ -39,7 +39,7 @@ def refusal(api: Api, method: str, path: str, **params: str) -> str:
         ("cores", "2", "VM.Config.CPU"),
         ("hostname", "x", "VM.Config.Network"),
         ("nameserver", "10.0.0.1", "VM.Config.Network"),
-        ("net1", "name=eth1", "VM.Config.Network"),
+        ("net1", "name=eth1,bridge=vmbr0", "VM.Config.Network"),
         ("onboot", "1", "VM.Config.Options"),
         ("mp0", "thin:1,mp=/data", "VM.Config.Disk"),
         ("features", "nesting=1", "VM.Allocate"),
@@ -50,6 +50,7 @@ def test_every_kind_of_option_has_a_privilege_of_its_own(
 ) -> None:
     grant(anna, "/storage/thin", "Datastore.AllocateSpace")
     grant(anna, "/vms/200", "VM.Audit")
+    grant(anna, "/sdn/zones/localnetwork/vmbr0", "SDN.Use")
     text = f"Permission check failed (/vms/200, {privilege})"
     assert refusal(anna, "PUT", f"{CT}/config", **{option: value}) == text
     grant(anna, "/vms/200", privilege)
