@@ -168,9 +168,12 @@ def _power_off(arguments: argparse.Namespace) -> None:
 
 
 def _connect(arguments: argparse.Namespace) -> None:
-    from lab.engines.lxc.connect import connect  # other verbs do without it
+    from lab.engines.lxc import connect as containers  # other verbs do without them
+    from lab.engines.qemu import connect as machines
 
-    connect(arguments.state.absolute(), arguments.vmid, arguments.port)
+    where = (arguments.state.absolute(), arguments.vmid, arguments.port)
+    if not machines.connect(*where):
+        containers.connect(*where)
 
 
 def _engine(arguments: argparse.Namespace) -> None:

@@ -21,6 +21,7 @@ from lab import serve
 from lab.engines.qemu import availability, disks, places, seed, states
 from lab.engines.qemu.cards import cards
 from lab.engines.qemu.command import FIRMWARE, Sockets, command, kind_of, left_out
+from lab.engines.qemu.connect import own_address
 from lab.engines.qemu.drives import Medium
 from lab.engines.qemu.monitor import Monitor
 from lab.engines.qemu.notes import Notes
@@ -174,6 +175,11 @@ def test_a_card_that_stays_the_same_device_is_only_plugged_in_elsewhere() -> Non
     assert first.socket != second.socket
     assert (first.connected, second.connected) == (True, False)
     assert first.device != third.device
+
+
+def test_a_machine_is_reached_at_the_address_that_its_card_has_by_itself() -> None:
+    assert own_address("02:00:00:00:00:01") == "fe80::ff:fe00:1"
+    assert own_address("BC:24:11:AB:CD:EF".lower()) == "fe80::be24:11ff:feab:cdef"
 
 
 def test_the_cloud_init_drive_has_the_names_that_cloud_init_looks_for() -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,6 +71,7 @@ def test_a_machine_from_its_first_start_to_its_end(machines: Path, tmp_path: Pat
         ground.guest(ONE[1], "alone", ONE[0], "10.0.0.1", nameserver="198.51.100.2")
         ground.wait_for_agent(*ONE)
         _has_a_kernel_of_its_own(ground)
+        _is_reached_from_this_machine(ground)
         _survives_the_lab(ground)
         _goes_back_to_its_memory(ground)
         ground.task("POST", path(ONE, "migrate"), target="pve1", online=1)
@@ -92,6 +95,19 @@ def _has_a_kernel_of_its_own(ground: Ground) -> None:
     assert ground.wait_until(*ONE, "hostname") == "alone\n"
     log = ground.state / f"guests/{ONE[1]}/console.log"
     assert "Linux version" in log.read_text(errors="replace")
+
+
+def _is_reached_from_this_machine(ground: Ground) -> None:
+    command = [sys.executable, "-m", "lab", "connect", "--state", str(ground.state), str(ONE[1])]
+    until = time.monotonic() + DEADLINE_S
+    while True:
+        done = subprocess.run(
+            [*command, "22"], stdin=subprocess.DEVNULL, capture_output=True, check=False
+        )
+        if done.stdout.startswith(b"SSH-2.0-"):
+            return
+        assert time.monotonic() < until, done.stderr
+        time.sleep(1)
 
 
 def _survives_the_lab(ground: Ground) -> None:
