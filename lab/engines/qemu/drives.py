@@ -71,7 +71,7 @@ def controllers(config: dict[str, Any], keys: list[str], root: str) -> list[Devi
 
 def _slot(name: str) -> int:
     # More than two old controllers: beyond what Proxmox VE places, in slots that are free.
-    return 0x18 + int(name.removeprefix("scsihw"))
+    return 0x16 + int(name.removeprefix("scsihw"))
 
 
 def device(

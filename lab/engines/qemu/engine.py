@@ -30,7 +30,7 @@ from lab.engines.qemu.plugging import Plugging
 from lab.engines.qemu.process import Process
 from lab.engines.qemu.taps import Taps
 from lab.engines.qemu.usage import Usage
-from lab.errors import TaskError, failure
+from lab.errors import ApiError, TaskError, failure
 from lab.guests.drives import parse_drive
 from lab.network.plumb import Plumb
 from lab.network.system import NAMESPACES
@@ -97,7 +97,7 @@ class QemuEngine:
                 raise
             finally:
                 notes.forget_secrets()
-        self._tell(guest, log)
+        await self._tell(guest, log)
 
     async def _boot(self, guest: Guest, media: dict[str, Medium], log: Log) -> None:
         vmid, found, taps = guest.vmid, cards(guest.config), dict[int, int]()
@@ -110,7 +110,7 @@ class QemuEngine:
             words = command.command(
                 vmid,
                 guest.config,
-                accelerator=self._accelerator(guest),
+                accelerator=await self._accelerator(guest),
                 media=media,
                 cards=found,
                 taps=taps,
@@ -122,11 +122,12 @@ class QemuEngine:
             for descriptor in taps.values():
                 os.close(descriptor)
 
-    def _accelerator(self, guest: Guest) -> str:
-        return accelerator() if guest.config.get("kvm", 1) else "tcg"
+    async def _accelerator(self, guest: Guest) -> str:
+        return await asyncio.to_thread(accelerator) if guest.config.get("kvm", 1) else "tcg"
 
-    def _tell(self, guest: Guest, log: Log) -> None:
-        by = {"kvm": "KVM", "tcg": "software emulation, which is slow"}[self._accelerator(guest)]
+    async def _tell(self, guest: Guest, log: Log) -> None:
+        found = await self._accelerator(guest)
+        by = {"kvm": "KVM", "tcg": "software emulation, which is slow"}[found]
         log(f"guest runs in the lab as a machine of QEMU, by {by}")
         for key in command.left_out(guest.config):
             log(f"the lab's engine qemu leaves out '{key}'")
@@ -173,7 +174,7 @@ class QemuEngine:
         until = loop.time() + timeout_s
         self._ending.add(vmid)
         try:
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(ApiError, TaskError, TimeoutError):
                 async with asyncio.timeout(timeout_s):
                     await self.agent(guest, "shutdown", {"mode": "powerdown"})
             while loop.time() < until:
