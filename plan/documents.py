@@ -5,7 +5,6 @@ Nothing here is secret; keys that derive from the event's secret are in `plan.id
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 
 from plan.addressing import instructor_address
@@ -13,7 +12,7 @@ from plan.records import ClusterNetwork, Document
 
 HOSTS_PATH = "/etc/hosts"
 HOSTS_TEMPLATE_PATH = "/etc/cloud/templates/hosts.debian.tmpl"
-TRUNK_PATH = "/etc/netplan/60-practicum-trunk.yaml"
+TRUNK_PREFIX = "/etc/systemd/network/60-practicum-"
 
 _LOOPBACK = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
 
@@ -34,25 +33,35 @@ def hosts_documents(lines: Iterable[HostLine]) -> tuple[Document, ...]:
     )
 
 
-def trunk_document(mac: str, networks: Sequence[ClusterNetwork]) -> Document:
-    """VLAN interfaces, named like their clusters, on the trunk NIC with this MAC; for netplan.
+def trunk_documents(mac: str, networks: Sequence[ClusterNetwork]) -> tuple[Document, ...]:
+    """VLAN interfaces `vlan<tag>` on the trunk NIC with this MAC, for systemd-networkd.
 
-    Written as JSON, which is YAML as well. Mode 0600: netplan warns of anything wider.
+    A container cannot make such interfaces. Its host gives it others of these names, as the lab
+    does: they get the addresses all the same.
     """
-    config = {
-        "network": {
-            "version": 2,
-            "ethernets": {
-                "trunk": {"match": {"macaddress": mac.lower()}, "set-name": "trunk"},
-            },
-            "vlans": {
-                network.cluster: {
-                    "id": network.vlan,
-                    "link": "trunk",
-                    "addresses": [str(instructor_address(network.subnet))],
-                }
-                for network in networks
-            },
-        }
-    }
-    return Document(path=TRUNK_PATH, mode="0600", text=json.dumps(config, indent=1) + "\n")
+    vlans = "".join(f"VLAN={vlan_interface(network)}\n" for network in networks)
+    # The interfaces on it have its MAC as well.
+    trunk = (
+        f"[Match]\nMACAddress={mac.lower()}\nName=!vlan*\n\n"
+        f"[Link]\nRequiredForOnline=no\n\n[Network]\nLinkLocalAddressing=no\n{vlans}"
+    )
+    found = [Document(path=f"{TRUNK_PREFIX}trunk.network", mode="0644", text=trunk)]
+    for network in networks:
+        name = vlan_interface(network)
+        device = (
+            f"[Match]\nVirtualization=!container\n\n[NetDev]\nName={name}\nKind=vlan\nDescription={network.cluster}\n\n"
+            f"[VLAN]\nId={network.vlan}\n"
+        )
+        address = (
+            f"[Match]\nName={name}\n\n[Link]\nRequiredForOnline=no\n\n"
+            f"[Network]\nDescription={network.cluster}\nLinkLocalAddressing=no\n"
+            f"Address={instructor_address(network.subnet)}\n"
+        )
+        found.append(Document(path=f"{TRUNK_PREFIX}{name}.netdev", mode="0644", text=device))
+        found.append(Document(path=f"{TRUNK_PREFIX}{name}.network", mode="0644", text=address))
+    return tuple(found)
+
+
+def vlan_interface(network: ClusterNetwork) -> str:
+    """The instructors' interface on a cluster's network, where one NIC carries all of them."""
+    return f"vlan{network.vlan}"

@@ -10,7 +10,7 @@ from event.own_steps import OwnSteps
 from event.values import AddressRange
 from plan import numbers
 from plan.addressing import exposed_address, instructor_address, node_address, subnet
-from plan.documents import HostLine, hosts_documents, trunk_document
+from plan.documents import HostLine, hosts_documents, trunk_documents
 from plan.naming import guest_name, mark, password_label, tags
 from plan.own_steps import playbooks_of, scripts_of
 from plan.records import (
@@ -96,7 +96,7 @@ class GuestMaker:
         documents = hosts_documents(lines)
         if interfaces[-1].network == "trunk":
             networks = [cluster.network for cluster in clusters]
-            documents += (trunk_document(interfaces[-1].mac, networks),)
+            documents += trunk_documents(interfaces[-1].mac, networks)
         shared = _Shared(
             login=self._login(INSTRUCTOR),
             tags=tags(self.stack, INSTRUCTOR),

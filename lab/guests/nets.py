@@ -25,6 +25,16 @@ def parse_net(text: str) -> dict[str, Any]:
     return parse_property_string("pve-qm-net", text)
 
 
+def trunk_vlans(text: str) -> list[int]:
+    """VLANs of a card's `trunks`, such as `10;20-22`, sorted; a range whose end is below its begin
+    is its begin alone."""
+    found: set[int] = set()
+    for part in filter(None, text.split(";")):
+        first, _, last = part.partition("-")
+        found.update(range(int(first), max(int(last or first), int(first)) + 1))
+    return sorted(found)
+
+
 def print_net(net: dict[str, Any]) -> str:
     """A card as Proxmox VE stores it: model and address first, the other keys sorted."""
     return print_property_string("pve-qm-net", net)

@@ -51,7 +51,7 @@ def card(port: Port, netns: str | int | None) -> list[str]:
         f"tuntap add {port.link} mode tap"
         if netns is None
         else f"link add {port.link} type veth "
-        f"peer name eth{port.nic} address {port.mac} netns {netns}"
+        f"peer name {port.inner} address {port.mac} netns {netns}"
     )
     return [made, f'link set {port.link} alias "{port.alias()}"']
 

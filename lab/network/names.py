@@ -10,12 +10,18 @@ from pathlib import Path
 
 _LONGEST = 15  # characters of a link's name, Linux's limit
 _TRUNK = "t."
+_LEG = "leg"
 _TAP = re.compile(r"tap(\d+)i(\d+)")
+Key = tuple[int, int, int]
+"""A guest, its card, and 0, or the VLAN of a leg of the card's trunk."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Port:
-    """A guest's network card at its host; `vlan` None is the untagged network of the bridge."""
+    """A guest's network card at its host; `vlan` None is the untagged network of the bridge.
+
+    With `trunk` it is a leg of the card's trunk: what a VLAN interface on the card would be.
+    """
 
     vmid: int
     nic: int
@@ -24,11 +30,24 @@ class Port:
     vlan: int | None
     mac: str
     firewall: bool = False
+    trunk: bool = False
+
+    @property
+    def key(self) -> Key:
+        """What tells it from all others."""
+        return self.vmid, self.nic, (self.vlan or 0) if self.trunk else 0
 
     @property
     def link(self) -> str:
-        """The host's end, named as Proxmox VE names it."""
+        """The host's end, named as Proxmox VE names a card's."""
+        if self.trunk:
+            return f"{_LEG}{_digest(f'{self.vmid}/{self.nic}/{self.vlan}', 12)}"
         return f"tap{self.vmid}i{self.nic}"
+
+    @property
+    def inner(self) -> str:
+        """The guest's end."""
+        return f"vlan{self.vlan}" if self.trunk else f"eth{self.nic}"
 
     @property
     def network(self) -> str:
@@ -38,22 +57,25 @@ class Port:
     def alias(self) -> str:
         """What the kernel keeps with the link, for `port_of`."""
         vlan = "-" if self.vlan is None else self.vlan
-        return f"practicum {self.bridge} {vlan} {self.mac} {int(self.firewall)}"
+        words = f"practicum {self.bridge} {vlan} {self.mac} {int(self.firewall)}"
+        return f"{words} {self.vmid} {self.nic}" if self.trunk else words
 
 
 def port_of(host: str, link: str, alias: str) -> Port | None:
     """The card behind a link of a host; None when the link is no card of ours."""
     found, words = _TAP.fullmatch(link), alias.split()
-    if found is None or len(words) != 5 or words[0] != "practicum":
+    numbers = found.groups() if found else words[5:] if link.startswith(_LEG) else ()
+    if len(numbers) != 2 or len(words) != (5 if found else 7) or words[0] != "practicum":
         return None
     return Port(
-        vmid=int(found[1]),
-        nic=int(found[2]),
+        vmid=int(numbers[0]),
+        nic=int(numbers[1]),
         host=host,
         bridge=words[1],
         vlan=None if words[2] == "-" else int(words[2]),
         mac=words[3],
         firewall=words[4] == "1",
+        trunk=found is None,
     )
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.network import lines, system
-from lab.network.names import Namespaces, Port, network_link, port_of, trunk_link
+from lab.network.names import Key, Namespaces, Port, network_link, own_mac, port_of, trunk_link
 from lab.network.system import NetworkError
 
 GONE_S = 10.0
@@ -42,7 +42,7 @@ class Plumb:
         self.guard = guard
         self.settle = settle
         self.torn: Callable[[], None] | None = None  # called when everything has gone
-        self._ports: dict[tuple[int, int], Port] = {}
+        self._ports: dict[Key, Port] = {}
         self._known: set[str] = set()  # hosts that are there
         self._networks: dict[str, set[str]] = {}  # host -> its bridges
         self._switch: set[str] = set()  # the switch's bridges
@@ -95,7 +95,7 @@ class Plumb:
             name, alias = link["ifname"], link.get("ifalias", "")
             port = port_of(host, name, alias)
             if port is not None and link.get("master"):
-                self._ports[port.vmid, port.nic] = port
+                self._ports[port.key] = port
             if name in self._networks[host] and alias.startswith(lines.NETWORK):
                 await self._settle(host, alias.split()[1], name)
 
@@ -121,16 +121,30 @@ class Plumb:
             firewall=firewall,
         )  # fmt: skip
         await self.ensure_hosts([host])
-        if (vmid, nic_index) in self._ports:
-            await self.detach(vmid, nic_index)
+        await self.detach(vmid, nic_index)
         async with self._change:
             await self._ensure_network(host, bridge, vlan)
         made = lines.card(port, netns)
         await self._make_card(port, made if firewall else [*made, *lines.joined(port)])
-        self._ports[vmid, nic_index] = port
+        self._ports[port.key] = port
         if firewall:
             await self._guard(host)
             await system.ip_batch(self.namespace(host), lines.joined(port))
+
+    async def attach_trunk(
+        self, vmid: int, nic_index: int, vlans: Iterable[int], netns: str
+    ) -> None:
+        """Give a card that is plugged in legs in other VLANs of its bridge, `vlan<N>` beside it in
+        its namespace: each is what a VLAN interface on it would be, and has no firewall."""
+        card = self._ports[vmid, nic_index, 0]
+        for vlan in sorted(set(vlans) - {card.vlan}):
+            # An address of its own: cloud-init takes two cards with one for a mistake.
+            mac = own_mac(f"{card.mac}/{vlan}")
+            leg = replace(card, vlan=vlan, mac=mac, firewall=False, trunk=True)
+            async with self._change:
+                await self._ensure_network(leg.host, leg.bridge, vlan)
+            await self._make_card(leg, [*lines.card(leg, netns), *lines.joined(leg)])
+            self._ports[leg.key] = leg
 
     async def _make_card(self, port: Port, made: list[str]) -> None:
         """Run the lines that make a card, and those after it; patient with a name that is taken."""
@@ -173,13 +187,16 @@ class Plumb:
         await asyncio.gather(*(self._guard(host) for host in sorted(self._known)))
 
     async def detach(self, vmid: int, nic_index: int) -> None:
-        """Pull a guest's card out; one that went with its namespace is no error."""
-        port = self._ports.pop((vmid, nic_index), None)
-        if port is None:
-            return
-        await self._delete(self.namespace(port.host), port.link)
-        if port.firewall:
-            await self._guard(port.host)
+        """Pull a guest's card out, with its trunk; one that went with its namespace is no error."""
+        for port in self._of(vmid, nic_index):
+            del self._ports[port.key]
+            await self._delete(self.namespace(port.host), port.link)
+            if port.firewall:
+                await self._guard(port.host)
+
+    def _of(self, vmid: int, nic_index: int) -> list[Port]:
+        """A card, and the legs of its trunk."""
+        return [port for port in self._ports.values() if port.key[:2] == (vmid, nic_index)]
 
     async def _delete(self, namespace: str, link: str) -> None:
         try:
@@ -190,24 +207,25 @@ class Plumb:
 
     async def move(self, vmid: int, nic_index: int, host: str) -> None:
         """Bring a card to another host while its guest goes on: a live migration."""
-        await self._replug(replace(self._ports[vmid, nic_index], host=host))
+        for port in self._of(vmid, nic_index):
+            await self._replug(replace(port, host=host))
 
     async def replug(
         self, vmid: int, nic_index: int, host: str, bridge: str, vlan: int | None, firewall: bool
     ) -> None:
         """Plug a card that stays, such as an emulator's tap, into another network."""
-        old = self._ports[vmid, nic_index]
+        old = self._ports[vmid, nic_index, 0]
         new = replace(old, host=host, bridge=bridge, vlan=vlan, firewall=firewall)
         await self._replug(new)
 
     async def _replug(self, new: Port) -> None:
-        old = self._ports[new.vmid, new.nic]
+        old = self._ports[new.key]
         if old == new:
             return
         await self.ensure_hosts([new.host])
         async with self._change:
             await self._ensure_network(new.host, new.bridge, new.vlan)
-        self._ports[new.vmid, new.nic] = new
+        self._ports[new.key] = new
         if new.firewall:
             await self._guard(new.host)
         away = [f"link set {old.link} nomaster"]
@@ -231,7 +249,7 @@ class Plumb:
         await self.ensure_hosts(hosts)
         gone = [port for port in self.ports() if port.vmid not in kept]
         for port in gone:
-            del self._ports[port.vmid, port.nic]
+            del self._ports[port.key]
             await self._delete(self.namespace(port.host), port.link)
         await self.guard_all()
 

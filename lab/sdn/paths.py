@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+
+from lab.guests.nets import trunk_vlans
 
 if TYPE_CHECKING:
     from lab.app import Lab
@@ -18,12 +20,5 @@ def card_paths(lab: Lab, net: Mapping[str, Any]) -> list[str]:
     vnet = lab.store.get("vnet", str(bridge)) or {}
     path = f"/sdn/zones/{vnet.get('zone', 'localnetwork')}/{bridge}"
     vlans = [str(net["tag"])] if net.get("tag") else []
-    vlans += sorted(set(_trunk(str(net.get("trunks") or ""))))
+    vlans += sorted(map(str, trunk_vlans(str(net.get("trunks") or ""))))
     return [f"{path}/{vlan}" for vlan in vlans] or [path]
-
-
-def _trunk(text: str) -> Iterator[str]:
-    """VLANs of `10;20-22`; a range whose end is below its begin is its begin alone."""
-    for part in filter(None, text.split(";")):
-        first, _, last = part.partition("-")
-        yield from map(str, range(int(first), max(int(last or first), int(first)) + 1))

@@ -6,12 +6,16 @@ import json
 import os
 import signal
 import time
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
 
 from lab.engines.lxc.groups import Limits, processes
 from lab.engines.lxc.holder import Holder
+from plan.contextualize.scene import SCRIPTS
+from plan.documents import trunk_documents
+from plan.records import ClusterNetwork
 from tests.guests.ground import DEADLINE_S, Ground, traces
 
 HEAD, NODE = ("pve1", 101), ("pve2", 102)
@@ -39,6 +43,36 @@ def test_guests_have_identities_of_their_own(ground: Ground) -> None:
 
 def test_a_head_reaches_its_node_on_another_host(ground: Ground) -> None:
     ground.wait_until(*HEAD, "ping", "-c", "1", "-W", "2", "10.0.0.2")
+
+
+def test_one_card_of_the_instructors_reaches_many_networks_and_passes_nothing_on(
+    ground: Ground,
+) -> None:
+    mac, vmid = "02:00:00:00:00:0a", 110
+    networks = [
+        ClusterNetwork(cluster="c01", bridge="vmbr1", vlan=101, subnet=IPv4Network("10.0.0.0/24")),
+        ClusterNetwork(cluster="c02", bridge="vmbr1", vlan=102, subnet=IPv4Network("10.0.2.0/24")),
+    ]
+    ground.task("POST", "nodes/pve1/qemu/9000/clone", newid=vmid, name="instructor", target="pve2")
+    card = f"virtio={mac},bridge=vmbr1,tag=100,trunks=101;102"
+    ground.call("PUT", f"nodes/pve2/qemu/{vmid}/config", net0=card).ok()
+    ground.task("POST", f"nodes/pve2/qemu/{vmid}/status/start")
+    ground.wait_for_agent("pve2", vmid)
+    for each in trunk_documents(mac, networks):
+        ground.agent("POST", "pve2", vmid, "file-write", file=each.path, content=each.text).ok()
+    script = f"VLANS='vlan101 vlan102'\n{(SCRIPTS / 'trunk.sh').read_text()}"
+    assert ground.run("pve2", vmid, "sh", "-s", given=script) == (0, "")
+    ground.wait_until("pve2", vmid, "ping", "-c", "1", "-W", "2", "10.0.0.1")
+    shown = ground.run("pve2", vmid, "ip", "-4", "-br", "address")[1]
+    assert [line.split()[2] for line in shown.splitlines() if line.startswith("vlan")] == [
+        "10.0.0.254/24",
+        "10.0.2.254/24",
+    ]
+    assert ground.run("pve2", vmid, "cat", "/proc/sys/net/ipv4/ip_forward") == (0, "0\n")
+    ground.call("PUT", f"nodes/pve2/qemu/{vmid}/config", net0=card.replace(";102", "")).ok()
+    ground.wait_until("pve2", vmid, "sh", "-c", "! ip link show vlan102")
+    ground.wait_until("pve2", vmid, "ping", "-c", "1", "-W", "2", "10.0.0.1")
+    ground.task("POST", f"nodes/pve2/qemu/{vmid}/status/stop")
 
 
 def test_a_guest_has_the_memory_and_cores_that_it_was_given(ground: Ground) -> None:

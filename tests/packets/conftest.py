@@ -18,7 +18,7 @@ from lab.app import Lab
 from lab.firewall.resolve import EMPTY
 from lab.network.guard import LabNetwork
 from lab.network.names import Port, own_mac
-from lab.network.system import ip_batch, unavailable
+from lab.network.system import ip_batch, links, unavailable
 from lab.store import Store
 from tests.packets.wires import NAMESPACES, Leg, inside, ip
 
@@ -104,20 +104,44 @@ class Ground:
 
         async def attach(port: Port) -> None:
             async with some:
+                if port.trunk:  # a leg: its card is there
+                    name = self.guest(port.vmid)
+                    await self.plumb.attach_trunk(port.vmid, port.nic, [port.vlan or 0], name)
+                    await ip_batch(name, [f"link set {port.inner} up"])
+                    return
                 await self.plumb.attach(
                     port.vmid, port.nic, port.host, port.bridge, port.vlan, port.mac,
                     port.firewall, self.guest(port.vmid),
                 )  # fmt: skip
                 await ip_batch(self.guest(port.vmid), [f"link set eth{port.nic} up"])
 
-        await asyncio.gather(*(attach(port) for port in ports))
+        await asyncio.gather(*(attach(port) for port in ports if not port.trunk))
+        await asyncio.gather(*(attach(port) for port in ports if port.trunk))
+        await self._carried({port.host for port in ports})
 
-    def leg(self, vmid: int, nic: int = 0) -> Leg:
-        """A raw socket on a card."""
-        port = next(each for each in self.plumb.ports() if (each.vmid, each.nic) == (vmid, nic))
-        leg = Leg(self.guest(vmid), f"eth{nic}", own_mac(f"{port.host}/{port.network}"))
+    async def _carried(self, hosts: set[str]) -> None:
+        """Wait until every link has seen that its other end is up: where both ends have the same
+        number, the kernel tells of it up to a second later, and drops frames until then."""
+        names = [self.plumb.names.switch, *map(self.plumb.namespace, sorted(hosts))]
+        until = self._loop.time() + 60
+        while names:
+            found = await links(names[-1])
+            if not any("NO-CARRIER" in link["flags"] for link in found):
+                names.pop()
+                continue
+            assert self._loop.time() < until, f"{names[-1]}: a link has no carrier"
+            await asyncio.sleep(0.05)
+
+    def leg(self, vmid: int, nic: int = 0, vlan: int = 0) -> Leg:
+        """A raw socket on a card, or on a leg of its trunk."""
+        port = self.port(vmid, nic, vlan)
+        leg = Leg(self.guest(vmid), port.inner, own_mac(f"{port.host}/{port.network}"))
         self._legs.append(leg)
         return leg
+
+    def port(self, vmid: int, nic: int = 0, vlan: int = 0) -> Port:
+        """A card, or a leg of its trunk."""
+        return next(each for each in self.plumb.ports() if each.key == (vmid, nic, vlan))
 
     def close(self) -> None:
         for leg in self._legs:

@@ -9,6 +9,7 @@ from typing import Any
 from event.read import read_stack
 from event.stack import EventStack
 from lab.network.names import Port
+from plan.addressing import instructor_address
 from plan.plan import plan_event
 from plan.records import EventPlan, FirewallRule, Guest, SecurityGroup
 from tests.packets.conftest import Ground
@@ -54,9 +55,14 @@ def small(plan: EventPlan, clusters: int, nodes: int) -> EventPlan:
     kept = tuple(
         replace(cluster, guests=cluster.guests[:nodes]) for cluster in plan.clusters[:clusters]
     )
-    networks = {"exposed", *(cluster.name for cluster in kept)}
+    networks = {"exposed", "trunk", *(cluster.name for cluster in kept)}
+    vlans = {cluster.network.vlan for cluster in kept}
     assert plan.instructor is not None
-    cards = tuple(nic for nic in plan.instructor.interfaces if nic.network in networks)
+    cards = tuple(
+        replace(nic, trunks=tuple(vlan for vlan in nic.trunks if vlan in vlans))
+        for nic in plan.instructor.interfaces
+        if nic.network in networks
+    )
     return replace(plan, clusters=kept, instructor=replace(plan.instructor, interfaces=cards))
 
 
@@ -116,7 +122,12 @@ def plug_in(ground: Ground, plan: EventPlan) -> list[Place]:
         vmid=WORLD, nic=0, host=head.host, bridge=head.bridge, vlan=head.vlan,
         mac="02:ff:00:00:00:05",
     )  # fmt: skip
-    ground.guests(*ports, world)
+    legs = [
+        replace(port, vlan=vlan, trunk=True)
+        for (_, _, nic), port in zip(found, ports, strict=True)
+        for vlan in nic.trunks
+    ]
+    ground.guests(*ports, *legs, world)
     places = [
         Place(
             cluster=guest.cluster or INSTRUCTOR, network=nic.network, port=port,
@@ -124,9 +135,23 @@ def plug_in(ground: Ground, plan: EventPlan) -> list[Place]:
             leg=ground.leg(guest.vmid, port.nic),
         )
         for (guest, _, nic), port in zip(found, ports, strict=True)
+        if not nic.trunks
     ]  # fmt: skip
+    places += [_of_trunk(ground, plan, leg) for leg in legs]
     stranger = Place(
         cluster="world", network="exposed", port=world, address="198.51.100.5",
         leg=ground.leg(WORLD, 0),
     )  # fmt: skip
     return [*places, stranger]
+
+
+def _of_trunk(ground: Ground, plan: EventPlan, leg: Port) -> Place:
+    """The instructors' leg on the network of the cluster that has its VLAN."""
+    cluster = next(each for each in plan.clusters if each.network.vlan == leg.vlan)
+    return Place(
+        cluster=INSTRUCTOR,
+        network=cluster.name,
+        port=ground.port(*leg.key),
+        address=str(instructor_address(cluster.network.subnet).ip),
+        leg=ground.leg(*leg.key),
+    )

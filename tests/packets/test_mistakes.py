@@ -23,9 +23,9 @@ PATIENCE_S = 1.0
 class Fleet:
     """Three clusters of a head and a node, and the instructors' node."""
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, ground: Ground, plan: EventPlan | None = None) -> None:
         self.ground = ground
-        self.plan: EventPlan = small(planned("sc09"), 3, 2)
+        self.plan: EventPlan = plan or small(planned("sc09"), 3, 2)
         self.places = plug_in(ground, self.plan)
 
     def card(self, cluster: str, network: str, number: int = 0) -> Place:
@@ -157,8 +157,8 @@ def bridging_instructor(fleet: Fleet) -> None:
     ip(
         "link add br0 type bridge",
         "link set br0 up",
-        f"link set eth{one.port.nic} master br0",
-        f"link set eth{other.port.nic} master br0",
+        f"link set {one.port.inner} master br0",
+        f"link set {other.port.inner} master br0",
         namespace=fleet.ground.guest(one.port.vmid),
     )
 
@@ -168,17 +168,17 @@ def routing_instructor(fleet: Fleet) -> None:
     one, other = fleet.card("instructor", "c01"), fleet.card("instructor", "c02")
     guest = fleet.ground.guest(one.port.vmid)
     neighbours = [
-        f"neigh replace {place.address} lladdr {place.mac} dev eth{other.port.nic}"
+        f"neigh replace {place.address} lladdr {place.mac} dev {other.port.inner}"
         for place in fleet.places
         if place.network == "c02" and place.cluster == "c02"
     ]
     ip(
-        f"addr add {one.address}/24 dev eth{one.port.nic}",
-        f"addr add {other.address}/24 dev eth{other.port.nic}",
+        f"addr add {one.address}/24 dev {one.port.inner}",
+        f"addr add {other.address}/24 dev {other.port.inner}",
         *neighbours,
         namespace=guest,
     )
-    for key in ("all", f"eth{one.port.nic}"):
+    for key in ("all", one.port.inner):
         fleet.kernel(guest, f"ipv4/conf/{key}/rp_filter", 0)
     fleet.kernel(guest, "ipv4/ip_forward", 1)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import select
 import socket
+import struct
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -19,6 +21,7 @@ NAMESPACES = Path("/run/netns")
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _NET = 0x40000000  # CLONE_NEWNET
 _EVERYTHING = 3  # ETH_P_ALL
+_FLAGS, _RUNNING = 0x8913, 0x40  # SIOCGIFFLAGS, IFF_RUNNING
 _BUFFER_FORCE = 33  # SO_RCVBUFFORCE
 PATIENCE_S = 60.0
 
@@ -70,6 +73,15 @@ class Leg:
         self.raw.bind((self.link, _EVERYTHING))
         self.raw.setsockopt(socket.SOL_SOCKET, _BUFFER_FORCE, 16 << 20)
         self.raw.setblocking(False)
+        until = time.monotonic() + PATIENCE_S
+        while not self._runs() and time.monotonic() < until:
+            time.sleep(0.02)
+
+    def _runs(self) -> bool:
+        """Whether the link has seen that its other end is up; until then it drops frames."""
+        asked = struct.pack("16s24x", self.link.encode())
+        flags = struct.unpack_from("H", fcntl.ioctl(self.raw, _FLAGS, asked), 16)[0]
+        return bool(flags & _RUNNING)
 
     def send(self, frame: bytes) -> None:
         """Send a frame as it is; a full queue is waited for."""

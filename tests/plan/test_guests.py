@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
-import yaml
 
-from plan.documents import HOSTS_PATH, HOSTS_TEMPLATE_PATH, TRUNK_PATH
+from plan.documents import HOSTS_PATH, HOSTS_TEMPLATE_PATH, TRUNK_PREFIX
 from plan.records import EventPlan, Guest
 from tests.plan.making import planned, site_stack
 
@@ -93,16 +90,24 @@ def test_above_thirty_one_clusters_one_trunk_carries_all_networks() -> None:
     assert 105 not in trunk.trunks
 
 
-def test_the_trunks_networks_are_described_for_netplan() -> None:
-    plan = planned(clusters={"count": 32})
+def test_the_trunks_networks_are_described_for_networkd() -> None:
+    plan = planned(clusters={"count": 32, "retire": [5]})
     assert plan.instructor is not None
-    text = document(plan.instructor, TRUNK_PATH)
-    network = json.loads(text)["network"]
-    assert yaml.safe_load(text)["network"] == network
-    assert network["vlans"]["c32"] == {
-        "id": 132, "link": "trunk", "addresses": ["10.0.32.254/24"],
-    }  # fmt: skip
-    assert network["ethernets"]["trunk"]["match"]["macaddress"] == "02:00:01:86:a1:01"
+    texts = {
+        each.path.removeprefix(TRUNK_PREFIX): each.text
+        for each in plan.instructor.documents
+        if each.path.startswith(TRUNK_PREFIX)
+    }
+    assert len(texts) == 1 + 2 * 31
+    assert "MACAddress=02:00:01:86:a1:01\n" in texts["trunk.network"]
+    assert texts["trunk.network"].count("VLAN=") == 31
+    assert "VLAN=vlan132\n" in texts["trunk.network"]
+    assert "VLAN=vlan105\n" not in texts["trunk.network"]
+    assert texts["vlan132.netdev"] == (
+        "[Match]\nVirtualization=!container\n\n"
+        "[NetDev]\nName=vlan132\nKind=vlan\nDescription=c32\n\n[VLAN]\nId=132\n"
+    )
+    assert "Address=10.0.32.254/24\n" in texts["vlan132.network"]
 
 
 def test_a_cluster_has_one_password_and_the_instructor_another() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.guests.cloudinit import documents
-from lab.guests.nets import is_net, parse_net
+from lab.guests.nets import is_net, parse_net, trunk_vlans
 
 SEED = "var/lib/cloud/seed/nocloud"
 
@@ -22,6 +22,7 @@ class Card:
     vlan: int | None
     mac: str
     firewall: bool
+    trunks: tuple[int, ...] = ()
 
 
 def cards(config: dict[str, Any]) -> list[Card]:
@@ -38,6 +39,7 @@ def cards(config: dict[str, Any]) -> list[Card]:
                     vlan=int(tag) if tag else None,
                     mac=str(net["macaddr"]).lower(),
                     firewall=bool(net.get("firewall")),
+                    trunks=tuple(trunk_vlans(str(net.get("trunks") or ""))),
                 )
             )
     return found

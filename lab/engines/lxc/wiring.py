@@ -12,6 +12,8 @@ from lab.engines.lxc.settings import Card, cards
 from lab.network.plumb import Plumb
 
 _NAMED = Path("/run/netns")
+# As a kernel of its own begins, whatever the machine's does: it would pass packets on, else.
+_FRESH = "echo 0 > /proc/sys/net/ipv4/ip_forward"
 
 
 class Wiring:
@@ -32,7 +34,9 @@ class Wiring:
         await run("ip", "netns", "add", name)
         await run("ip", "-n", name, "link", "set", "lo", "up")
         place = f"/run/networks/{vmid}"
-        script = f"{_forget(place)}; touch {place}; mount --bind /proc/self/ns/net {place}"
+        script = (
+            f"{_forget(place)}; touch {place}; mount --bind /proc/self/ns/net {place}; {_FRESH}"
+        )
         await run(*self._holder.inside("sh", "-ec", script, network=str(_NAMED / name)))
         for card in cards(config):
             await self._plug(vmid, host, card)
@@ -42,10 +46,11 @@ class Wiring:
             vmid, card.number, host, card.bridge, card.vlan, card.mac, card.firewall,
             self.name(vmid),
         )  # fmt: skip
+        await self._plumb.attach_trunk(vmid, card.number, card.trunks, self.name(vmid))
 
     async def disconnect(self, vmid: int) -> None:
         """Pull all cards out and remove the guest's network; an absent one is no error."""
-        numbers = sorted(port.nic for port in self._plumb.ports() if port.vmid == vmid)
+        numbers = sorted({port.nic for port in self._plumb.ports() if port.vmid == vmid})
         if not numbers and not (_NAMED / self.name(vmid)).exists():
             return
         await asyncio.gather(*(self._plumb.detach(vmid, number) for number in numbers))
@@ -58,12 +63,14 @@ class Wiring:
     async def change(self, vmid: int, host: str, config: dict[str, Any]) -> None:
         """Bring the cards of a running guest in line with its configuration."""
         wanted = {card.number: card for card in cards(config)}
-        for port in [port for port in self._plumb.ports() if port.vmid == vmid]:
+        ports = [port for port in self._plumb.ports() if port.vmid == vmid]
+        for port in [port for port in ports if not port.trunk]:
             card = wanted.get(port.nic)
+            legs = {leg.vlan for leg in ports if leg.trunk and leg.nic == port.nic}
             same = card is not None and (card.bridge, card.vlan, card.mac, card.firewall) == (
                 port.bridge, port.vlan, port.mac, port.firewall
             )  # fmt: skip
-            if same:
+            if card is not None and same and legs == set(card.trunks) - {card.vlan}:
                 del wanted[port.nic]
             else:
                 await self._plumb.detach(vmid, port.nic)
@@ -73,8 +80,8 @@ class Wiring:
 
     async def move(self, vmid: int, host: str) -> None:
         """Plug all cards into another host's bridges while the guest goes on."""
-        for port in [port for port in self._plumb.ports() if port.vmid == vmid]:
-            await self._plumb.move(vmid, port.nic, host)
+        for number in {port.nic for port in self._plumb.ports() if port.vmid == vmid}:
+            await self._plumb.move(vmid, number, host)
 
     async def reconcile(self, alive: frozenset[int]) -> None:
         """After a restart: keep the cards of guests that run, remove everything else."""

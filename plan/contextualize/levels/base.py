@@ -6,6 +6,7 @@ from __future__ import annotations
 from plan.contextualize.levels import services
 from plan.contextualize.orders import File, Script
 from plan.contextualize.scene import Scene
+from plan.documents import TRUNK_PREFIX
 from plan.identity import SecretDocument, identity_documents
 from plan.naming import root_label
 from plan.records import Document
@@ -29,11 +30,18 @@ def files(scene: Scene) -> tuple[File, ...]:
 
 
 def scripts(scene: Scene) -> tuple[Script, ...]:
-    """Names and time zone; root's password apart, so that it is set once and then left alone."""
+    """Names, time zone, a trunk's legs; root's password apart: it is set once, and then left."""
+    trunk = tuple(each for each in files(scene) if each.path.startswith(TRUNK_PREFIX))
+    vlans = " ".join(
+        each.path.removeprefix(TRUNK_PREFIX).removesuffix(".netdev")
+        for each in trunk
+        if each.path.endswith(".netdev")
+    )
     root = password(scene.secret, root_label(scene.plan.stack, scene.name))
     return (
         *services.scripts(scene),
         scene.script("base", files(scene), TIME_ZONE=scene.plan.time_zone),
+        *([scene.script("trunk", trunk, VLANS=vlans)] if trunk else []),
         scene.script("root-password", given=f"root:{root}\n"),
     )
 

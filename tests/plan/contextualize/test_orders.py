@@ -113,6 +113,17 @@ def test_no_order_shows_its_texts() -> None:
     assert "root:" not in shown
 
 
+def test_only_a_card_with_many_networks_gets_an_interface_for_each() -> None:
+    def script(count: int) -> list[str]:
+        plan = planned(clusters={"count": count}, contextualize={"level": "base"})
+        (one,) = orders_for(plan, "instructor", SECRET).guests
+        return [each.text for each in one.scripts if each.name == "trunk"]
+
+    assert script(31) == []
+    (text,) = script(33)
+    assert f"VLANS='{' '.join(f'vlan{100 + number}' for number in range(1, 34))}'" in text
+
+
 @pytest.mark.parametrize("path", sorted(SCRIPTS.glob("*.sh")), ids=lambda path: path.stem)
 def test_every_script_is_one_that_sh_understands(path) -> None:  # type: ignore[no-untyped-def]
     shell = shutil.which("dash") or "sh"
@@ -124,4 +135,5 @@ def test_every_script_of_the_folder_is_used() -> None:
     used = {script.name for each in orders("monitoring").guests for script in each.scripts}
     used |= {script.name for each in orders("monitoring").guests for script in each.checks}
     used |= {"services", "own-step"}  # of a site or an event that has some
+    used |= {"trunk"}  # of instructors with many clusters
     assert {path.stem for path in SCRIPTS.glob("*.sh")} == used | {"prelude"}
