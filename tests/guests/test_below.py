@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import ssl
 import subprocess
 import sys
@@ -129,7 +128,8 @@ def test_a_guest_that_boots_no_more_is_repaired_and_boots(alone: Ground, tmp_pat
         work.do("shell", ["cp -p etc/shadow- etc/shadow; ln -s /lib/systemd/systemd sbin/init"])
         == 0
     )
-    _killed_in_the_middle(alone)
+    _killed_in_the_middle(alone, by_lab=False)
+    _killed_in_the_middle(alone, by_lab=True)
     alone.task("POST", "nodes/pve1/qemu/101/status/start")
     alone.wait_for_agent(*GUEST)
     assert alone.wait_until(*GUEST, "id", "-u", "tutor") == "1000\n"
@@ -148,9 +148,10 @@ def _does_not_boot(ground: Ground) -> None:
         time.sleep(0.1)
 
 
-def _killed_in_the_middle(ground: Ground) -> None:
-    """Somebody who works on the files is killed: what they ran ends, and no mount is left."""
-    ready = ground.state / "ready"
+def _killed_in_the_middle(ground: Ground, *, by_lab: bool) -> None:
+    """Somebody who works on the files is killed, or the lab is: what they ran ends, and with it
+    the namespaces in which alone anything was mounted."""
+    ready = ground.state / f"ready-{by_lab}"
     script = (
         "from pathlib import Path; from operate.disk.ways import LabWay; "
         "from operate.lab_process import LabStatus; "
@@ -165,12 +166,17 @@ def _killed_in_the_middle(ground: Ground) -> None:
             assert time.monotonic() < until
             assert process.poll() is None
             time.sleep(0.05)
+        if by_lab:
+            ground.kill()
+            process.wait(DEADLINE_S)
     finally:
-        process.send_signal(signal.SIGKILL)
+        process.kill()
         process.wait()
     while _works_on():
         assert time.monotonic() < until, "what was run goes on"
         time.sleep(0.05)
+    if by_lab:
+        ground.start()
 
 
 def _works_on() -> bool:
