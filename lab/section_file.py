@@ -7,6 +7,7 @@ with the name of the change in front, faults of parameters included: `within` do
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any
 from lab.errors import VERIFICATION_FAILED, ApiError, failure
 
 Section = dict[str, Any]
+_LINE_END = re.compile(r"[\n\r]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,7 @@ class SectionType:
         for name in values:
             if name not in self.known:
                 raise failure(f"unexpected property '{name}'")
+        check_lines(values)
 
     def check_whole(self, name: str, section: Mapping[str, Any]) -> None:
         """500, as from the file's writer, for a section that lacks what it needs."""
@@ -95,9 +98,20 @@ def late_text(error: ApiError) -> str:
     return f"{error.status} {error.message or VERIFICATION_FAILED}\n{lines}"
 
 
+def check_lines(values: Mapping[str, Any]) -> None:
+    """500 for a value of more than one line: in these files each stands on one."""
+    if any(isinstance(value, str) and _LINE_END.search(value) for value in values.values()):
+        raise failure("property contains a line feed")
+
+
 def filled(values: Mapping[str, Any]) -> Section:
-    """The options that say something: a file does not keep empty ones."""
-    return {name: value for name, value in values.items() if value != ""}
+    """The options that say something, as a file keeps them: no empty ones, no blanks around a
+    text, and of `disable` only that it is so."""
+    plain = {n: v.strip() if isinstance(v, str) else v for n, v in values.items()}
+    kept = {name: value for name, value in plain.items() if value != ""}
+    if not kept.get("disable"):
+        kept.pop("disable", None)
+    return kept
 
 
 def by_name(sections: Mapping[str, Section]) -> list[tuple[str, Section]]:

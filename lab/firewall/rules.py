@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from lab.errors import bad_parameter, failure
+from lab.errors import ApiError, bad_parameter, failure
 from lab.firewall.addresses import ALIAS, IPSET, network, version_of
 from lab.firewall.macros import MEANING
 from lab.firewall.words import (
@@ -124,6 +124,12 @@ def _check_text(name: str, check: Callable[[], None]) -> None:
 
 
 def _check_addresses(rule: Rule, scopes: list[Value]) -> None:
+    for name, text in _address_faults(rule, scopes):
+        raise bad_parameter(name, text)
+
+
+def _address_faults(rule: Rule, scopes: list[Value]) -> Iterator[tuple[str, str]]:
+    """What is wrong with a rule's source and destination; `ApiError` for aliases of both kinds."""
     version = ICMP.get(rule.get("proto", ""))
     for name in ("source", "dest"):
         text = rule.get(name)
@@ -131,45 +137,64 @@ def _check_addresses(rule: Rule, scopes: list[Value]) -> None:
             continue
         own = version_of(text)
         if None not in (own, version) and own != version:
-            raise bad_parameter(name, _MIXED)
+            yield name, _MIXED
         version = own or version
         if text.startswith("+"):
-            _check_ipset(name, text, scopes)
+            if fault := _ipset_fault(text, scopes):
+                yield name, fault
         elif found := ALIAS.fullmatch(text):
-            if not _aliases(found[2], scopes):
-                raise bad_parameter(name, f"no such alias '{text}'")
+            if not any(found[2].lower() in scope["aliases"] for scope in scopes):
+                yield name, f"no such alias '{text}'"
             own = _version(text, scopes)
             if None not in (own, version) and own != version:
                 raise failure(_MIXED)
             version = own or version
 
 
-def _check_ipset(name: str, text: str, scopes: list[Value]) -> None:
+def _ipset_fault(text: str, scopes: list[Value]) -> str | None:
     found = IPSET.fullmatch(text)
     if found is None:
-        raise bad_parameter(name, f"invalid ipset name '{text}'")
-    if not any(found[2] in scope["ipset"] for scope in scopes):
-        raise bad_parameter(name, f"no such ipset '{found[2]}'")
-
-
-def _aliases(name: str, scopes: list[Value]) -> list[Value]:
-    found = (scope["aliases"].get(name.lower()) for scope in scopes)
-    return [alias for alias in found if alias is not None]
+        return f"invalid ipset name '{text}'"
+    there = any(found[2] in scope["ipset"] for scope in scopes)
+    return None if there else f"no such ipset '{found[2]}'"
 
 
 def _version(text: str | None, scopes: list[Value]) -> int | None:
     if text is None:
         return None
     if found := ALIAS.fullmatch(text):
-        aliases = _aliases(found[2], scopes)
-        return network(aliases[0]["cidr"]).version if aliases else None
+        named = _named(found[1], scopes)
+        rows = (scope["aliases"].get(found[2].lower()) for scope in named)
+        return next((network(row["cidr"]).version for row in rows if row is not None), None)
     return version_of(text)
 
 
+def _named(prefix: str | None, scopes: list[Value]) -> list[Value]:
+    """Where an alias with such a prefix is looked up; `scopes` ends with the datacenter's."""
+    if prefix == "dc/":
+        return scopes[-1:]
+    return scopes[:-1] if prefix == "guest/" else scopes
+
+
 def shown(rule: Rule, scopes: list[Value]) -> dict[str, Any]:
-    """The rule as it is read back: with the IP version that its addresses or protocol imply."""
+    """The rule as it is read back: with the IP version that its addresses or protocol imply, and
+    what does not fit any more since a name that it uses is gone."""
     versions = [ICMP.get(rule.get("proto", ""))]
     versions += [_version(rule.get(name), scopes) for name in ("source", "dest")]
     version = next((v for v in versions if v is not None), None)
     answer = {name: value for name, value in rule.items() if value != ""}
-    return answer | ({"ipversion": version} if version else {})
+    if version:
+        answer["ipversion"] = version
+    if errors := _faults_by_name(rule, scopes):
+        answer["errors"] = errors
+    return answer
+
+
+def _faults_by_name(rule: Rule, scopes: list[Value]) -> dict[str, str]:
+    errors: dict[str, str] = {}
+    try:
+        for name, text in _address_faults(rule, scopes):
+            errors.setdefault(name, text)
+    except ApiError:
+        pass  # aliases of both kinds: such a rule is told without a word
+    return errors

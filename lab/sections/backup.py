@@ -13,7 +13,8 @@ from lab.call import Call
 from lab.errors import ApiError, bad_parameter, failure
 from lab.formats import checked_together, named_format, parse_property_string, split_list
 from lab.routes import handles
-from lab.spec import load_methods
+from lab.section_file import check_lines, filled
+from lab.spec import load_formats, load_methods
 from lab.store import Value
 from lab.vzdump.notes import check_notes
 from lab.vzdump.selection import guest_tree, included_guests
@@ -59,7 +60,11 @@ def _shown(name: str, job: Value) -> dict[str, Any]:
     for key in _OBJECTS:
         if key in shown:
             found = parse_property_string(_OBJECT_FORMATS[key], shown[key])
-            shown[key] = {option: str(value) for option, value in found.items()}
+            known = load_formats()[_OBJECT_FORMATS[key]].properties
+            shown[key] = {
+                option: value if known[option].type == "boolean" else str(value)
+                for option, value in found.items()
+            }
             if key == "prune-backups" and (found.get("keep-all") or not any(found.values())):
                 shown[key] = {"keep-all": 1}
     return shown
@@ -158,11 +163,8 @@ async def create_job(call: Call) -> Any:
     if call.lab.store.get(KIND, name) is not None:
         raise failure(f"Job '{name}' already exists")
     _check_selection(values, whole=True)
-    call.lab.store.put(KIND, name, _filled(values))
-
-
-def _filled(job: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in job.items() if value != ""}
+    check_lines(values)
+    call.lab.store.put(KIND, name, filled(values))
 
 
 @handles("PUT", "/cluster/backup/{id}")
@@ -191,7 +193,8 @@ async def change_job(call: Call) -> Any:
     for name in _replaced(job, values):
         job.pop(name, None)
     _check_selection(job, whole=True)
-    call.lab.store.put(KIND, call.params["id"], _filled(job))
+    check_lines(job)
+    call.lab.store.put(KIND, call.params["id"], filled(job))
 
 
 def _check_change(call: Call, changed: Mapping[str, Any], gone: list[str]) -> None:

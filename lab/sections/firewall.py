@@ -141,10 +141,17 @@ async def delete_rule(scope: Scope, call: Call) -> Any:
     scope.write(call, rules=[*present[:pos], *present[pos + 1 :]])
 
 
+def _shorten_comment(call: Call) -> None:
+    """A comment ends the line of what it is about, and is read without blanks around it."""
+    if "comment" in call.params:
+        call.params["comment"] = call.params["comment"].partition("\n")[0].strip()
+
+
 def serve(scope: Scope, method: str, path: str, answer: Answer) -> None:
     """Register one handler for one scope."""
 
     async def handler(call: Call) -> Any:
+        _shorten_comment(call)
         return await answer(scope, call)
 
     add_handler(method, f"{scope.path}{path}", handler)
@@ -190,6 +197,7 @@ async def list_groups(call: Call) -> Any:
 @handles("POST", "/cluster/firewall/groups")
 async def create_group(call: Call) -> Any:
     """A new security group, or with `rename` an existing one under another name."""
+    _shorten_comment(call)
     groups, name, old = _groups(call), call.params["group"], call.params.get("rename")
     if old is not None:
         _rename_group(call, old, name)

@@ -203,20 +203,20 @@ async def delete_entry(scope: Scope, call: Call) -> Any:
 
 async def list_references(scope: Scope, call: Call) -> Any:
     """Aliases and IP sets that rules of this scope may name, and how."""
-    found = _references(load(call.lab.store, CLUSTER), "dc", "dc/")
+    found = _references(load(call.lab.store, CLUSTER), "dc")
     if scope in (GUEST, CONTAINER):
-        found += _references(scope.read(call), "guest", "")
+        found += _references(scope.read(call), "guest")
     wanted = call.params.get("type")
     return [reference for reference in found if wanted in (None, reference["type"])]
 
 
-def _references(settings: Value, scope: str, prefix: str) -> list[dict[str, Any]]:
+def _references(settings: Value, scope: str) -> list[dict[str, Any]]:
     aliases = [
-        {"type": "alias", "ref": f"{prefix}{a['name']}", **_filled({**a, "cidr": None})}
-        for a in settings["aliases"].values()
+        {"type": "alias", **_filled({"comment": alias.get("comment")}), "name": name, "ref": name}
+        for name, alias in settings["aliases"].items()
     ]
     sets = [
-        {"type": "ipset", "ref": f"+{prefix}{name}", "name": name}
+        {"type": "ipset", "ref": f"+{name}", "name": name}
         | _filled({"comment": ipset.get("comment")})
         for name, ipset in settings["ipset"].items()
     ]

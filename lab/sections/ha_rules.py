@@ -112,6 +112,8 @@ async def change_rule(call: Call) -> Any:
         if rule is None:
             raise failure(f"HA rule '{name}' does not exist")
         kind = RULE_TYPES[rule["type"]]
+        if call.params.get("type", rule["type"]) != rule["type"]:
+            raise failure("unexpected property 'type'")
         kind.check_change(values)
         _check_members(call, values)
         kept = kind.without(rule, split_list(call.params.get("delete", "")), values)

@@ -25,6 +25,7 @@ _OBJECTS = {
     "user-tag-access": "datacenter-user-tag-access",
     "webauthn": "datacenter-webauthn",
 }
+_FIRST_VMID, _END_OF_VMIDS = 100, 1_000_000_000
 _OPEN_TO_ALL = ("console", "tag-style", "allowed-tags")
 
 
@@ -47,7 +48,7 @@ async def read_options(call: Call) -> Any:
 
 def _shown(name: str, value: Any) -> Any:
     if name == "registered-tags":
-        return sorted(set(split_list(value)))
+        return split_list(value)
     if name not in _OBJECTS:
         return value
     found = parse_property_string(_OBJECTS[name], value)
@@ -88,8 +89,8 @@ async def change_options(call: Call) -> Any:
 
 def _check_bounds(text: str) -> None:
     bounds = parse_property_string("datacenter-next-id", text)
-    lower, upper = bounds.get("lower"), bounds.get("upper")
-    if lower is not None and upper is not None and lower >= upper:
+    lower, upper = bounds.get("lower", _FIRST_VMID), bounds.get("upper", _END_OF_VMIDS)
+    if lower > upper:
         # The relation that is broken is written as it was found, not as it should be.
         raise failure(f"lower ({lower}) <= upper ({upper}) boundary rule broken")
 
@@ -98,5 +99,5 @@ def _stored(name: str, value: Any) -> Any:
     if name == "description" and value and not value.endswith("\n"):
         return f"{value}\n"
     if name == "registered-tags":
-        return ";".join(sorted(set(split_list(value))))
+        return ";".join(sorted(split_list(value)))
     return str(value)

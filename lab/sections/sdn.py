@@ -93,7 +93,7 @@ async def read_ipam(call: Call) -> Any:
     """One of them."""
     name = call.params["ipam"]
     if name not in IPAMS:
-        raise failure(f"sdn ipam '{name}' does not exist")
+        raise failure(f"sdn '{name}' does not exist")
     return {"ipam": name, "type": IPAMS[name], "digest": digest_of({})}
 
 

@@ -11,7 +11,7 @@ from lab.digest import check_digest, digest_of
 from lab.errors import failure
 from lab.formats import split_list
 from lab.routes import handles
-from lab.section_file import within
+from lab.section_file import check_lines, filled, within
 from lab.sections.storage_types import TYPES, StorageType
 from lab.store import Store, Value
 
@@ -97,6 +97,7 @@ async def create_storage(call: Call) -> Any:
     for option in call.params:
         if option not in TYPES[kind].known and option not in _META:
             raise failure(f"unexpected property '{option}'")
+    check_lines(call.params)
     values = _given(call.params, TYPES[kind])
     for option in sorted(TYPES[kind].required - values.keys()):
         raise failure(f"missing value for required option '{option}'")
@@ -110,16 +111,8 @@ async def create_storage(call: Call) -> Any:
         values.setdefault("path", f"/mnt/pve/{name}")
     if kind in ("dir", "btrfs") and values.get("content") == "none":
         raise failure("create storage failed: unknown vtype 'none'")
-    call.lab.store.put("storage", name, {"type": kind, **_filled(values)})
+    call.lab.store.put("storage", name, {"type": kind, **filled(values)})
     return {"storage": name, "type": kind}
-
-
-def _filled(values: dict[str, Any]) -> dict[str, Any]:
-    """Without what is not kept: empty texts, and that a storage is not switched off."""
-    kept = {name: value for name, value in values.items() if value != ""}
-    if not kept.get("disable"):
-        kept.pop("disable", None)
-    return kept
 
 
 @handles("PUT", "/storage/{storage}")
@@ -135,6 +128,7 @@ async def change_storage(call: Call) -> Any:
         if option not in kind.known and option not in _META:
             raise failure(f"{prefix}unexpected property '{option}'")
     with within("update storage failed"):
+        check_lines(call.params)
         values = _given(call.params, kind)
     gone = split_list(call.params.get("delete", ""))
     for option in gone:
@@ -147,7 +141,7 @@ async def change_storage(call: Call) -> Any:
         if option in values:
             raise failure(f"{prefix}cannot set and delete property '{option}' at the same time!")
     kept = {option: value for option, value in row.items() if option not in gone}
-    store.put("storage", name, _filled({**kept, **values}))
+    store.put("storage", name, filled({**kept, **values}))
     return {"storage": name, "type": row["type"]}
 
 

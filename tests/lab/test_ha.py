@@ -43,8 +43,8 @@ def state_of(lab: ServedLab, vmid: int = 100) -> str | None:
 
 
 def until(holds: Callable[[], bool], what: str) -> None:
-    """Wait for the manager's rounds, at most ten seconds."""
-    end = time.monotonic() + 10
+    """Wait for the manager's rounds, at most a minute."""
+    end = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < end, what
         time.sleep(ROUND_S)

@@ -203,8 +203,10 @@ def test_a_network_has_rules_about_what_is_forwarded(lab: ServedLab) -> None:
     make(lab, {"zone": "z1", "type": "simple"})
     path = f"{SDN}/vnets/v1/firewall"
     missing = lab.call("POST", f"{path}/rules", type="forward", action="ACCEPT")
-    assert missing.reason == "sdn vnet 'v1' does not exist"
+    assert missing.reason.startswith("invalid vnet specified at ")
     lab.call("POST", f"{SDN}/vnets", vnet="v1", zone="z1").ok()
+    assert lab.call("GET", f"{path}/options").reason == missing.reason  # not in force yet
+    apply(lab)
     lab.call("PUT", f"{path}/options", enable=1, policy_forward="DROP").ok()
     assert lab.get(f"{path}/options")["policy_forward"] == "DROP"
     lab.call("POST", f"{path}/rules", type="forward", action="ACCEPT", macro="SSH").ok()
@@ -218,6 +220,7 @@ def test_a_network_has_rules_about_what_is_forwarded(lab: ServedLab) -> None:
 def test_rights_on_a_network_decide_about_its_rules(lab: ServedLab) -> None:
     make(lab, {"zone": "z1", "type": "simple"})
     lab.call("POST", f"{SDN}/vnets", vnet="v1", zone="z1").ok()
+    apply(lab)
     lab.call("POST", "access/users", userid="a@pve").ok()
     lab.call("POST", "access/roles", roleid="Look", privs="SDN.Audit").ok()
     lab.call("PUT", "access/acl", path="/sdn/zones/z1/v1", roles="Look", users="a@pve").ok()
