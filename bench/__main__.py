@@ -1,5 +1,5 @@
-"""`python -m bench plan|engine|lab|clones|guests [--repeats N] [--quick]`; once in a while
-`engine --big` and `clones --big`.
+"""`python -m bench plan|engine|lab|clones|guests|contextualize [--repeats N] [--quick]`; once in a
+while `engine --big` and `clones --big`.
 
 Results go to bench/results.json and bench/RESULTS.md; a failed measurement exits with 1 and
 changes neither.
@@ -19,11 +19,11 @@ from rich.console import Console
 
 from bench.machine import load, machine, versions
 from bench.processes import BenchError
-from bench.results import merge
+from bench.results import Result, merge
 from bench.table import markdown, terminal
 
 FOLDER = Path(__file__).parent
-NAMES = ("plan", "engine", "lab", "clones", "guests")
+NAMES = ("plan", "engine", "lab", "clones", "guests", "contextualize")
 REPEATS = 7
 QUICK_REPEATS = 3
 PAGE_WIDTH = 180  # columns, where the table is written to a file
@@ -54,6 +54,36 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parsed
 
 
+def measured(chosen: argparse.Namespace) -> tuple[list[Result], dict[str, str]]:
+    """All results of the bench that was asked for, and versions of what it used.
+
+    Each is imported when it is asked for: one half-built room stops only its own.
+    """
+    if chosen.name == "plan":
+        from bench import planning
+
+        return planning.bench(chosen.repeats, quick=chosen.quick, say=say)
+    if chosen.name == "engine":
+        from bench import engine
+
+        return (engine.bench_big if chosen.big else engine.bench)(chosen.repeats, say=say)
+    if chosen.name == "clones":
+        from bench import clones
+
+        return clones.bench(chosen.repeats, big=chosen.big, say=say)
+    if chosen.name == "guests":
+        from bench import guests
+
+        return guests.bench(chosen.repeats, say=say)
+    if chosen.name == "contextualize":
+        from bench import contextualize
+
+        return contextualize.bench(chosen.repeats, quick=chosen.quick, say=say)
+    from bench import lab
+
+    return lab.bench(chosen.repeats, say=say)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, write both files, print the table; exit code 0, or 1 with a message."""
     chosen = options(arguments)
@@ -62,28 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that labs and engines end too
     context: dict[str, Any] = {"machine": machine(), "seeds": SEEDS, "repeats": chosen.repeats}
     try:
-        # Each bench is imported when it is asked for: one half-built room stops only its own.
-        if chosen.name == "plan":
-            from bench import planning
-
-            found, used = planning.bench(chosen.repeats, quick=chosen.quick, say=say)
-        elif chosen.name == "engine":
-            from bench import engine
-
-            measure = engine.bench_big if chosen.big else engine.bench
-            found, used = measure(chosen.repeats, say=say)
-        elif chosen.name == "clones":
-            from bench import clones
-
-            found, used = clones.bench(chosen.repeats, big=chosen.big, say=say)
-        elif chosen.name == "guests":
-            from bench import guests
-
-            found, used = guests.bench(chosen.repeats, say=say)
-        else:
-            from bench import lab
-
-            found, used = lab.bench(chosen.repeats, say=say)
+        found, used = measured(chosen)
     except BenchError as error:
         say(f"bench: {error}")
         return 1

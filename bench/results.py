@@ -29,10 +29,10 @@ class Arm:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """What the project wants of a value: at most `limit`, of the figure itself or of its ratio
-    to the bound."""
+    to the bound or to the peer."""
 
     limit: float
-    of: str = "figure"  # "figure" or "bound"
+    of: str = "figure"  # "figure", "bound" or "peer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,10 +51,11 @@ class Result:
     @property
     def measured(self) -> float:
         """The value that the target is about."""
-        if self.target is not None and self.target.of == "bound":
-            if self.bound.spread is None:
-                raise ValueError(f"{self.id}: a target on a bound that was not measured")
-            return self.figure.median / self.bound.spread.median
+        if self.target is not None and self.target.of in ("bound", "peer"):
+            arm = self.bound if self.target.of == "bound" else self.peer
+            if arm.spread is None:
+                raise ValueError(f"{self.id}: a target on a {self.target.of} that was not measured")
+            return self.figure.median / arm.spread.median
         return self.figure.median
 
     def as_data(self) -> dict[str, Any]:

@@ -49,8 +49,8 @@ def _side(arm: Mapping[str, Any], unit: str) -> tuple[str, str]:
 
 
 def _limit(target: Mapping[str, Any], unit: str) -> str:
-    if target["of"] == "bound":
-        return f"≤ {number(target['limit'])} × bound"
+    if target["of"] in ("bound", "peer"):
+        return f"≤ {number(target['limit'])} × {target['of']}"
     return f"≤ {number(target['limit'])} {unit}"
 
 
