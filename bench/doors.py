@@ -16,7 +16,7 @@ from pathlib import Path
 from bench.processes import BenchError
 from lab.engines.lxc.holder import Holder
 from lab.engines.lxc.inside import Container
-from lab.network.inside import socket_in
+from lab.network.inside import made_in
 
 SSH = 22
 PIECE = 1 << 16
@@ -63,7 +63,7 @@ async def _open(network: Path) -> asyncio.Server:
 
     async def come(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            there = await asyncio.to_thread(socket_in, network, made)
+            there = await asyncio.to_thread(made_in, network, made)
         except OSError:
             writer.close()
             return

@@ -232,6 +232,14 @@ class Contextualize(Model):
         le=86400,
         description="Seconds in which a guest's agent has to answer; the others do not wait.",
     )
+    take_first_host_key: bool = Field(
+        default=False,
+        description=(
+            "Whether a guest whose agent does not answer is prepared by SSH even if it does not "
+            "show the host key that was chosen for it, as before it was prepared for the first "
+            "time. Secrets of its cluster then go to whoever answers there."
+        ),
+    )
     time_zone: TimeZone = Field(default="Etc/UTC", description="Time zone of every node.")
     steps: list[OwnStep] = Field(
         default=[], max_length=50, description="Steps of your own, in the order of this list."

@@ -106,6 +106,7 @@ def _event_plan(
         host_services=host_services(stack.name, site, looked.hosts, clusters),
         time_zone=event.contextualize.time_zone,
         boot_timeout_s=event.contextualize.boot_timeout_s,
+        take_first_host_key=event.contextualize.take_first_host_key,
     )
 
 

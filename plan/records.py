@@ -224,6 +224,7 @@ class EventPlan:
     host_services: tuple[HostServices, ...] = ()
     time_zone: str = "Etc/UTC"
     boot_timeout_s: int = 600  # in which a guest's agent has to answer
+    take_first_host_key: bool = False  # by SSH, of a guest that does not show the chosen one
 
     @property
     def guests(self) -> tuple[Guest, ...]:

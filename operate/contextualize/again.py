@@ -6,7 +6,9 @@ VMID that it had, so to the engine nothing has changed; what is on its disk has.
 
 from __future__ import annotations
 
-from operate.contextualize.applier import agents, apply_cluster, lines
+from event.stack import EventStack
+from operate.contextualize.applier import apply_cluster, lines
+from operate.contextualize.ways import ways
 from operate.progress import Tally
 from operate.session import Session
 from plan.contextualize.bundles import orders_for
@@ -35,8 +37,9 @@ def prepare_again(session: Session, plan: EventPlan, tally: Tally) -> None:
         return
     session.telling.step(f"made again and prepared once more: {', '.join(names)}")
     secret = session.secret()
-    agent_of = agents(session.api(), plan.boot_timeout_s)
+    assert isinstance(session.stack, EventStack)
+    way_of = ways(session.stack, plan, session.api(), secret, session.places)
     for name in names:
-        report = apply_cluster(orders_for(plan, name, secret), agent_of)
+        report = apply_cluster(orders_for(plan, name, secret), way_of)
         if not report.ok:
             tally.failed[COMMAND.format(name)] = "\n".join(lines(report))

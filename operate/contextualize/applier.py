@@ -41,6 +41,7 @@ class GuestReport:
     kept: tuple[str, ...] = ()
     ran: tuple[str, ...] = ()
     due: tuple[str, ...] = ()
+    way: str = ""  # how it was reached, where people should know
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,12 +63,12 @@ WayOf = Callable[[Orders], Way | None]
 """The way to a guest; None when the site has no such guest."""
 
 
-def agents(api: Api, boot_timeout_s: float) -> WayOf:
+def agents(api: Api, boot_timeout_s: float) -> Callable[[Orders], Agent | None]:
     """Agents of the site's guests, wherever they are now."""
     rows = api.get("/cluster/resources", type="vm")
     hosts = {int(row["vmid"]): str(row["node"]) for row in rows if row.get("vmid")}
 
-    def agent_of(orders: Orders) -> Way | None:
+    def agent_of(orders: Orders) -> Agent | None:
         host = hosts.get(orders.vmid)
         if host is None:
             return None
@@ -155,6 +156,7 @@ def _asked(orders: Orders, way: Way | None, given: dict[str, Any]) -> GuestRepor
         kept=tuple(told["kept"]),
         ran=tuple(told["ran"]),
         due=tuple(told["due"]),
+        way=way.told,
     )
 
 
@@ -178,7 +180,8 @@ def lines(report: ClusterReport) -> list[str]:
     left = f"; {kept} files that participants have changed are left alone" if kept else ""
     if report.ok:
         ran = "".join(f"; {name} ran on {few(names)}" for name, names in _own(report).items())
-        return [f"{report.cluster}: {len(report.guests)} guests prepared{ran}{left}"]
+        ways = [f"  {each.guest}: {each.way}" for each in report.guests if each.way]
+        return [f"{report.cluster}: {len(report.guests)} guests prepared{ran}{left}", *ways]
     told = []
     for each in (*report.guests, *([report.checks] if report.checks else [])):
         if each.state != "done":

@@ -16,8 +16,9 @@ from typing import IO, Any
 
 from event.problems import RunError
 from event.stack import EventStack
-from operate.contextualize.applier import ClusterReport, agents, apply_cluster, lines
+from operate.contextualize.applier import ClusterReport, apply_cluster, lines
 from operate.contextualize.playbooks.play import stop_without_ansible
+from operate.contextualize.ways import ways
 from operate.event_token import is_listed, with_event_token
 from operate.places import Places
 from operate.preflight import few
@@ -46,11 +47,11 @@ def contextualize(
         raise RunError(
             f"{stack.path}: {what}{known}; write contextualize: {{level: base}} below event"
         )
-    agent_of = agents(session.api(), plan.boot_timeout_s)
+    way_of = ways(stack, plan, session.api(), session.secret(), places)
     chosen = [wanted[name] for name in names] or list(wanted.values())
     reports = []
     with ThreadPoolExecutor(max_workers=CLUSTERS_AT_ONCE) as pool:
-        for report in pool.map(lambda each: apply_cluster(each, agent_of, force=force), chosen):
+        for report in pool.map(lambda each: apply_cluster(each, way_of, force=force), chosen):
             reports.append(report)
             for line in lines(report):
                 telling.step(line)
@@ -83,8 +84,9 @@ def from_program(name: str, cluster: str, given: IO[str], variables: Mapping[str
     handed, written = variables.get(TOKEN, ""), _file_token(stack, places)
     # The file is the site's; what is handed to a listed event is the event's own.
     token = secrets.get("token") or ((handed or written) if is_listed(stack) else written or handed)
-    agent_of = agents(site_api(stack.site, places, token), plan.boot_timeout_s)
-    report = apply_cluster(orders_for(plan, cluster, secrets["secret"]), agent_of)
+    api = site_api(stack.site, places, token)
+    way_of = ways(stack, plan, api, secrets["secret"], places)
+    report = apply_cluster(orders_for(plan, cluster, secrets["secret"]), way_of)
     text = "\n".join(lines(report))
     print(text, file=sys.stdout if report.ok else sys.stderr)
     return 0 if report.ok else 1

@@ -19,9 +19,9 @@ ENDS_S = 1800.0
 """How long one program may take on a guest: installing all packages from a slow mirror."""
 LOADER = (
     "import base64,sys,zlib;"
-    "exec(zlib.decompress(base64.b64decode(sys.stdin.read())).decode(),{'__name__':'practicum'})"
+    "exec(zlib.decompress(base64.b64decode(sys.stdin.read().split()[-1])).decode(),{'__name__':'practicum'})"
 )
-"""A program of Python that runs the packed one on its standard input."""
+"""A program of Python that runs the packed one at the end of its standard input."""
 
 
 class GuestError(RunError):

@@ -79,7 +79,7 @@ class Practice:
                 text = EVENTS.sub("", text)
             name = path.name.split(".")[1]
             if SITE_ENDPOINT.search(text):
-                self.ports[name] = _free_port()
+                self.ports[name] = free_port()
                 text = SITE_ENDPOINT.sub(f"127.0.0.1:{self.ports[name]}", text)
             (self.stacks / path.name).write_text(text)
 
@@ -236,7 +236,8 @@ class Practice:
                     os.kill(int(path.parent.name), signal.SIGKILL)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback that nobody has now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.engine.practice import Practice
+from tests.engine.practice import Practice, free_port
 from tests.guests.test_event import run
 
 HEADS = {"c01": "200101", "c02": "200201"}
@@ -15,9 +15,15 @@ BLOCK = re.compile(r"(?:    contextualize:.*\n(?:      .*\n)*)?(?=    vmids:)")
 class Pair(Practice):
     """Its modules are stories, each of which begins with an `up` of its own settings."""
 
+    mirror_port: int = 0
+
     def prepare(self) -> None:
-        """Let guests run, and make two small clusters of the shipped event."""
+        """Let guests run, and make two small clusters of the shipped event. Where their mirror
+        should be, on `mirror_port`, there is nobody yet."""
         self.edit("lab", "engine: none", "engine: lxc")
+        self.mirror_port = free_port()
+        self.edit("lab", "    mirror: apt-cacher-ng\n", "")
+        self.edit("lab", "to: 127.0.0.1}", f"to: 127.0.0.1, toPort: {self.mirror_port}}}")
         self.edit("laptop", "clusters: {count: 1}", "clusters: {count: 2}")
         self.edit("laptop", "count: 2, cores: 1", "count: 1, cores: 1")
 

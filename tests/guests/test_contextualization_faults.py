@@ -9,12 +9,16 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from image.mirror import sources
 from tests.engine.practice import Run
 from tests.guests.ground import DEADLINE_S
 from tests.guests.pair import HEADS, NODES, Pair
@@ -22,6 +26,7 @@ from tests.guests.pair import HEADS, NODES, Pair
 pytestmark = pytest.mark.guests
 SWEEP = pytest.mark.skipif(not os.environ.get("PRACTICUM_SWEEP"), reason="goes with --sweep")
 QUICK = "bootTimeoutS: 10"
+SILENT = ("status", "--status", "500", "--text", "QEMU guest agent is not running")
 SSHD = "/etc/ssh/sshd_config.d"
 WAITS = """\
 #!/bin/sh
@@ -68,9 +73,9 @@ def test_a_guest_that_never_answers_and_one_with_a_full_disk_stop_no_other(event
     # A file system of one page, and nothing else, where one file of the level ssh goes.
     fill = f"mount -t tmpfs -o size=4k full {SSHD}; head -c 4096 /dev/zero >{SSHD}/full"
     event.on(NODES["c02"], fill)
+    event.on(NODES["c01"], "systemctl stop ssh")
     event.contextualize("level: ssh", QUICK)
-    silent = ("status", "--status", "500", "--text", "QEMU guest agent is not running")
-    with fault(event, *silent, "--path", f"/nodes/*/qemu/{NODES['c01']}/agent/*"):
+    with fault(event, *SILENT, "--path", f"/nodes/*/qemu/{NODES['c01']}/agent/*"):
         found = told(event.run("up", "laptop"))
     assert "c01-n1: silent: its agent did not answer within 10 s" in found
     assert f"c02-n1: {SSHD}/60-practicum-trust.conf: No space left on device" in found
@@ -79,8 +84,21 @@ def test_a_guest_that_never_answers_and_one_with_a_full_disk_stop_no_other(event
     for head in HEADS.values():
         wait_for(event, head, f"{SSHD}/60-practicum-trust.conf")
     event.on(NODES["c02"], f"umount {SSHD}")
+    event.on(NODES["c01"], "systemctl start ssh")
     event.good("up", "laptop")
     assert event.call("status", str(event.file("laptop"))).returncode == 0
+
+
+def test_where_the_agent_is_silent_and_ssh_answers_it_goes_by_ssh_and_says_so(
+    event: Pair,
+) -> None:
+    event.contextualize("level: ssh", QUICK)
+    stack = str(event.file("laptop"))
+    with fault(event, *SILENT, "--path", f"/nodes/*/qemu/{NODES['c02']}/agent/*"):
+        done = event.call("contextualize", stack, "c02")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "  c02-n1: by SSH, since its agent did not answer within 5 s" in done.stdout
+    wait_for(event, NODES["c02"], f"{SSHD}/60-practicum-trust.conf")
 
 
 def test_a_lab_that_is_killed_in_the_middle_is_gone_on_with(event: Pair) -> None:
@@ -138,3 +156,51 @@ def test_a_guest_that_is_stopped_in_the_middle_is_told_and_started_again(event: 
     event.good("up", "laptop")
     assert event.on(NODES["c01"], "cat /srv/stop-done") == "done\n"
     assert event.call("status", str(event.file("laptop"))).returncode == 0
+
+
+@SWEEP
+def test_a_mirror_that_is_down_stops_the_cluster_that_needs_it_and_no_other(event: Pair) -> None:
+    event.contextualize("level: base", QUICK, "clusters: {c01: nfs, c02: ssh}")
+    event.on(NODES["c02"], f"rm -f {SSHD}/60-practicum-trust.conf")
+    found = told(event.run("up", "laptop"))
+    assert "c01-head: nfs-server: " in found
+    assert "c02" not in "".join(event.run("up", "laptop").summary["failed"])
+    with mirror(event.mirror_port):
+        event.good("up", "laptop")
+    assert event.on(NODES["c01"], "stat -f -c %T /home; mount | grep ' /home '")
+    assert event.call("status", str(event.file("laptop"))).returncode == 0
+
+
+@contextmanager
+def mirror(port: int) -> Iterator[None]:
+    """What guests ask for as `/debian` and `/debian-security`, from where this machine has it."""
+    release, security, *_ = [*(line.split()[1] for line in sources("bookworm")), ""]
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            base, path = release, self.path.removeprefix("/debian")
+            if path.startswith("-security"):
+                base, path = security, path.removeprefix("-security")
+            try:
+                with urllib.request.urlopen(base + path, timeout=60) as answer:
+                    data = answer.read()
+            except OSError:
+                self.send_error(404)
+                return
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *_: object) -> None:
+            """Nobody reads it."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
