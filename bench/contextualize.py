@@ -62,8 +62,9 @@ print("{{}}")
 """
 WELCOME = """
 import os
-os.makedirs("/root/.ssh", 0o700, exist_ok=True)
-open("/root/.ssh/authorized_keys", "a").write(KEY)
+folder = os.path.expanduser("~root/.ssh")
+os.makedirs(folder, 0o700, exist_ok=True)
+open(f"{folder}/authorized_keys", "a").write(KEY)
 print("{}")
 """
 

@@ -72,14 +72,7 @@ def _event_plan(
     findings: Findings,
 ) -> EventPlan:
     event, site = stack.event, stack.site.site
-    maker = GuestMaker(
-        stack=stack.name,
-        event=event,
-        site=site,
-        hosts=tuple(host.name for host in looked.hosts),
-        security_group=_security_group(stack),
-        steps=stack.steps,
-    )
+    maker = _maker(stack, looked)
     clusters = tuple(
         maker.cluster(spec, places, _own_group(stack, spec))
         for spec, places in zip(roster.clusters, seats.placement.places, strict=True)
@@ -107,6 +100,17 @@ def _event_plan(
         time_zone=event.contextualize.time_zone,
         boot_timeout_s=event.contextualize.boot_timeout_s,
         take_first_host_key=event.contextualize.take_first_host_key,
+    )
+
+
+def _maker(stack: EventStack, looked: SiteSurvey) -> GuestMaker:
+    return GuestMaker(
+        stack=stack.name,
+        event=stack.event,
+        site=stack.site.site,
+        hosts=tuple(host.name for host in looked.hosts),
+        security_group=_security_group(stack),
+        steps=stack.steps,
     )
 
 

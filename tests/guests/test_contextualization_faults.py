@@ -28,6 +28,12 @@ SWEEP = pytest.mark.skipif(not os.environ.get("PRACTICUM_SWEEP"), reason="goes w
 QUICK = "bootTimeoutS: 10"
 SILENT = ("status", "--status", "500", "--text", "QEMU guest agent is not running")
 SSHD = "/etc/ssh/sshd_config.d"
+HELLO = """\
+#!/bin/sh -e
+export DEBIAN_FRONTEND=noninteractive
+apt-get -q update
+apt-get -qy install hello
+"""
 WAITS = """\
 #!/bin/sh
 echo begun >>/srv/begun
@@ -160,14 +166,18 @@ def test_a_guest_that_is_stopped_in_the_middle_is_told_and_started_again(event: 
 
 @SWEEP
 def test_a_mirror_that_is_down_stops_the_cluster_that_needs_it_and_no_other(event: Pair) -> None:
-    event.contextualize("level: base", QUICK, "clusters: {c01: nfs, c02: ssh}")
-    event.on(NODES["c02"], f"rm -f {SSHD}/60-practicum-trust.conf")
+    step = "  - {scripts: need, clusters: [c01]}"
+    event.contextualize("level: base", QUICK, "steps:", step, "  - {scripts: no-need}")
+    event.write("need/10-hello.head.sh", HELLO)
+    event.write("no-need/10-note.sh", "#!/bin/sh\necho note >/srv/note\n")
     found = told(event.run("up", "laptop"))
-    assert "c01-head: nfs-server: " in found
-    assert "c02" not in "".join(event.run("up", "laptop").summary["failed"])
+    assert "c01-head: need/10-hello.head.sh: " in found
+    assert "10.255.255.10:3142" in found
+    assert "c02" not in found
+    assert event.on(NODES["c02"], "cat /srv/note") == "note\n"
     with mirror(event.mirror_port):
         event.good("up", "laptop")
-    assert event.on(NODES["c01"], "stat -f -c %T /home; mount | grep ' /home '")
+    assert event.on(HEADS["c01"], "hello") == "Hello, world!\n"
     assert event.call("status", str(event.file("laptop"))).returncode == 0
 
 
