@@ -39,7 +39,8 @@ def contextualize(
     plan = plan_event(stack)
     stop_without_ansible(plan.guests)
     session = with_event_token(open_session(stack, places, telling))
-    wanted = {each.cluster: each for each in all_orders(plan, session.secret())}
+    secret = session.secret()
+    wanted = {each.cluster: each for each in all_orders(plan, secret)}
     unknown = [name for name in names if name not in wanted]
     if unknown or not wanted:
         what = f"{', '.join(unknown)}: nothing to prepare" if unknown else "nothing to prepare"
@@ -47,7 +48,7 @@ def contextualize(
         raise RunError(
             f"{stack.path}: {what}{known}; write contextualize: {{level: base}} below event"
         )
-    way_of = ways(stack, plan, session.api(), session.secret(), places)
+    way_of = ways(stack, plan, session.api(), secret, places)
     chosen = [wanted[name] for name in names] or list(wanted.values())
     reports = []
     with ThreadPoolExecutor(max_workers=CLUSTERS_AT_ONCE) as pool:
