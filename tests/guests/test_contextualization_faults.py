@@ -31,7 +31,7 @@ SSHD = "/etc/ssh/sshd_config.d"
 HELLO = """\
 #!/bin/sh -e
 export DEBIAN_FRONTEND=noninteractive
-apt-get -q update
+apt-get -q -o APT::Update::Error-Mode=any update
 apt-get -qy install hello
 """
 WAITS = """\

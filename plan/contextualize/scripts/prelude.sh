@@ -10,7 +10,8 @@ need() {
         [ "$state" = installed ] || missing="$missing $package"
     done
     [ -n "$missing" ] || return 0
-    apt-get -q -o DPkg::Lock::Timeout=120 update
+    # Otherwise a mirror that is down is told as a package that is not known.
+    apt-get -q -o DPkg::Lock::Timeout=120 -o APT::Update::Error-Mode=any update
     # shellcheck disable=SC2086
     apt-get -q -y --no-install-recommends -o DPkg::Lock::Timeout=120 \
         -o Dpkg::Options::=--force-confold install $missing
