@@ -153,7 +153,7 @@ def stage(clusters: int, say: Say) -> Iterator[Stage]:
         )
         write_stacks(folder / "stacks", size, endpoint=f"https://127.0.0.1:{_free_port()}")
         site = folder / "stacks" / f"Pulumi.{SITE}.yaml"
-        site.write_text(replaced(site.read_text(), {"engine: none": "engine: lxc"}))
+        site.write_text(replaced(site.read_text(), {"engine: auto": "engine: lxc"}))
         made.edit("(?m)^    vmids:", "    contextualize:\n      level: none\n    vmids:")
         command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(made.key)]
         subprocess.run(command, check=True)

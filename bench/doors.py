@@ -68,7 +68,8 @@ async def _open(network: Path) -> asyncio.Server:
             writer.close()
             return
         far_reader, far_writer = await asyncio.open_connection(sock=there)
-        await asyncio.gather(_carry(reader, far_writer), _carry(far_reader, writer))
+        with suppress(asyncio.CancelledError):  # the doors are closed
+            await asyncio.gather(_carry(reader, far_writer), _carry(far_reader, writer))
 
     return await asyncio.start_server(come, "127.0.0.1", 0, backlog=1000)
 
