@@ -249,7 +249,7 @@ def run_tests(
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def bench(context: typer.Context, name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
-    """Run a benchmark: plan, engine, lab, clones, guests, contextualize; further options go to it."""
+    """Run a benchmark: plan, engine, lab, clones, guests, contextualize; options go to it."""
     from operate import engine_verbs
 
     engine_verbs.bench(name, context.args)
