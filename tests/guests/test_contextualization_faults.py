@@ -110,12 +110,14 @@ def test_where_the_agent_is_silent_and_ssh_answers_it_goes_by_ssh_and_says_so(
 def test_a_lab_that_is_killed_in_the_middle_is_gone_on_with(event: Pair) -> None:
     event.contextualize("level: base", QUICK, "steps: [{scripts: slow, clusters: [c01]}]")
     event.write("slow/10-wait.compute.sh", WAITS)
+    event.on(NODES["c01"], "systemctl stop ssh")  # by which it would go on
     with started(event) as process:
         wait_for(event, NODES["c01"], "/srv/begun")
         kill_lab(event)
         assert process.wait(DEADLINE_S) == 1
     assert event.call("lab", "start", str(event.file("lab"))).returncode == 0
-    event.on(NODES["c01"], "touch /srv/go")  # the guests went on, and the script with them
+    # The guests went on, and the script with them.
+    event.on(NODES["c01"], "touch /srv/go; systemctl start ssh")
     event.good("up", "laptop")
     assert event.on(NODES["c01"], "cat /srv/begun /srv/done") == "begun\ndone\n"
 
