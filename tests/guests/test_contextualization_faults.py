@@ -107,6 +107,7 @@ def test_where_the_agent_is_silent_and_ssh_answers_it_goes_by_ssh_and_says_so(
     wait_for(event, NODES["c02"], f"{SSHD}/60-practicum-trust.conf")
 
 
+@SWEEP
 def test_a_lab_that_is_killed_in_the_middle_is_gone_on_with(event: Pair) -> None:
     event.contextualize("level: base", QUICK, "steps: [{scripts: slow, clusters: [c01]}]")
     event.write("slow/10-wait.compute.sh", WAITS)
