@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -41,11 +42,20 @@ def graph(
 ) -> list[dict[str, Any]]:
     """What `build` registers, in a stable order: type, name, parent, options, inputs."""
     monitor = RecordingMonitor()
+    _ensure_loop()
     mocks.set_mocks(EchoMocks(), project="practicum", stack=stack, preview=False, monitor=monitor)
     pulumi.runtime.set_all_config(config or {})
     pulumi.runtime.test(build)()  # type: ignore[no-untyped-call]
     found = [_record(each) for each in monitor.requests if each.type != "pulumi:pulumi:Stack"]
     return sorted(found, key=lambda each: (each["type"], each["name"]))
+
+
+def _ensure_loop() -> None:
+    """The SDK takes the thread's event loop, which `asyncio.run` of a test before takes away."""
+    try:
+        asyncio.get_event_loop_policy().get_event_loop()
+    except RuntimeError:
+        asyncio.set_event_loop(asyncio.new_event_loop())
 
 
 def _record(request: Any) -> dict[str, Any]:
