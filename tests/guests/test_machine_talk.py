@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from lab.engines.qemu.agent import Agent
 from lab.engines.qemu.monitor import MachineError, Monitor
+from lab.errors import ApiError, TaskError
 
 
 class Machine:
@@ -22,6 +24,7 @@ class Machine:
         self.qmp, self.port = str(folder / "qmp"), str(folder / "agent")
         self.open = True
         self.asked: list[str] = []
+        self.given: list[str] = []
 
     async def monitor(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b'{"QMP": {}}\n')
@@ -30,6 +33,10 @@ class Machine:
             answer: dict[str, Any] = {"return": {}}
             if order["execute"] == "query-chardev":
                 answer = {"return": [{"label": "agent", "frontend-open": self.open}]}
+            elif order["execute"] == "quit":
+                break
+            elif order["execute"] == "getfd":
+                self.given.append(order["arguments"]["fdname"])
             elif order["execute"] == "fail":
                 answer = {"error": {"class": "GenericError", "desc": "it does not work"}}
             writer.write(b'{"event": "RESUME"}\n')
@@ -75,6 +82,35 @@ def test_orders_are_answered_whatever_else_a_machine_says(tmp_path: Path) -> Non
             with pytest.raises(MachineError, match="it does not work"):
                 await monitor.order("fail")
             assert await monitor.order("cont") == {}
+
+    asyncio.run(story())
+
+
+def test_a_machine_that_ends_leaves_no_order_unanswered(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def story() -> None:
+        async with talking(tmp_path) as (_, monitor, agent):
+            orders = [monitor.order(name) for name in ("stop", "quit", "cont")]
+            answers = await asyncio.gather(*orders, return_exceptions=True)
+            assert answers[0] == {}
+            assert [str(answer) for answer in answers[1:]] == ["the machine has ended"] * 2
+            with pytest.raises(TaskError, match="the machine has ended"):
+                await monitor.order("cont")
+            with pytest.raises(ApiError, match="the machine has ended"):
+                await agent.ask("ping", {})
+
+    asyncio.run(story())
+    gc.collect()
+    assert caplog.messages == []
+
+
+def test_a_descriptor_is_handed_over_under_a_name(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with talking(tmp_path) as (machine, monitor, _):
+            with (tmp_path / "tap").open("w") as tap:
+                await monitor.give("tap0", tap.fileno())
+            assert machine.given == ["tap0"]
 
     asyncio.run(story())
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 
 import pytest
 
+from lab.engines.qemu.cards import cards
+from lab.engines.qemu.taps import Taps
 from lab.network.names import Port
 from lab.network.plumb import Plumb
 from lab.network.system import NetworkError, links
 from tests.packets.conftest import Ground
 from tests.packets.frames import BROADCAST, udp4
 from tests.packets.wires import NAMESPACES, Leg, inside, wait_until
+
+NO_OFFLOADS = bytes(10)
+"""What a machine's driver puts before each frame."""
 
 
 def card(vmid: int, host: str, vlan: int | None, nic: int = 0) -> Port:
@@ -85,6 +91,28 @@ def test_a_guest_that_moves_to_another_host_keeps_its_card(ground: Ground) -> No
     assert [port.host for port in ground.plumb.ports() if port.vmid == 1] == ["pve03"]
 
 
+def said_until_heard(leg: Leg, by: Leg, number: int) -> bool:
+    """Ports of bridges take their time; what is said before that is lost."""
+
+    def heard() -> bool:
+        say(leg, number)
+        return number in by.seen
+
+    return wait_until(heard, [by])
+
+
+def test_a_card_that_stays_is_plugged_into_another_network(ground: Ground) -> None:
+    ground.guests(card(1, "pve01", 101), card(2, "pve02", 102), card(3, "pve02", 101))
+    one, there, here = (ground.leg(vmid) for vmid in (1, 2, 3))
+    assert said_until_heard(one, here, 41)
+    ground.run(ground.plumb.replug(1, 0, "pve01", "vmbr1", 102, False))
+    assert said_until_heard(one, there, 42)
+    assert (42 in here.seen, 41 in there.seen) == (False, False)
+    ground.run(ground.plumb.replug(1, 0, "pve01", "vmbr1", 101, False))
+    assert said_until_heard(one, here, 43)
+    assert [port.vlan for port in ground.plumb.ports() if port.vmid == 1] == [101]
+
+
 def test_two_labs_on_one_machine_do_not_meet(
     ground: Ground, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -126,6 +154,29 @@ def test_an_emulator_is_given_a_tap_on_the_same_bridge(ground: Ground) -> None:
     ground.run(plumb.attach(9, 0, "pve01", "vmbr1", 101, "02:00:00:00:00:09", False, None))
     found = {link["ifname"]: link for link in ground.run(links(plumb.namespace("pve01")))}
     assert found["tap9i0"]["master"] == "vmbr1v101"
+
+
+def test_a_tap_that_an_emulator_has_open_moves_with_its_packets(ground: Ground) -> None:
+    ground.guests(card(1, "pve02", 101))
+    mate, taps = ground.leg(1), Taps(ground.plumb)
+    (wanted,) = cards({"net0": "virtio=02:00:00:00:00:09,bridge=vmbr1,tag=101"})
+    tap = ground.run(taps.connect(9, "pve01", wanted))
+    assert tap is not None
+    try:
+        for number, host in ((51, "pve01"), (52, "pve03")):
+            ground.run(taps.move(9, host))
+            frame = udp4(("02:00:00:00:00:09", "10.0.0.9", 9), (BROADCAST, "10.0.0.255", 9), number)
+
+            def heard(frame: bytes = frame, number: int = number) -> bool:
+                os.write(tap, NO_OFFLOADS + frame)
+                return number in mate.seen
+
+            assert wait_until(heard, [mate])
+            assert taps.hosts(9) == {host}
+        ground.run(taps.disconnect_all(9))
+        assert taps.hosts(9) == set()
+    finally:
+        os.close(tap)
 
 
 def test_what_a_host_had_is_gone_after_teardown_and_the_machine_is_as_before(

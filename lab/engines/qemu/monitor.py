@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from lab.errors import TaskError
@@ -63,6 +64,17 @@ class Monitor:
 
     async def order(self, command: str, /, **arguments: Any) -> Any:
         """Its answer; `MachineError` when it refuses, `TaskError` when it ends or hangs."""
+        return await self._ask(command, arguments, self._writer.write)
+
+    async def give(self, name: str, descriptor: int) -> None:
+        """Hand a descriptor to the machine under a name, for the order that follows."""
+        connection = self._writer.get_extra_info("socket").fileno()
+        await self._writer.drain()
+        await self._ask("getfd", {"fdname": name}, lambda data: _send(connection, data, descriptor))
+
+    async def _ask(
+        self, command: str, arguments: dict[str, Any], send: Callable[[bytes], None]
+    ) -> Any:
         if self._reading is None or self._reading.done():
             raise TaskError("the machine has ended")
         number = next(self._numbers)
@@ -70,25 +82,18 @@ class Monitor:
         self._asked[number] = waiting
         order = {"execute": command, "arguments": arguments, "id": number}
         try:
-            self._writer.write(json.dumps(order).encode() + b"\n")
-            await self._writer.drain()
             async with asyncio.timeout(ANSWER_S):
+                send(json.dumps(order).encode() + b"\n")
+                await self._writer.drain()
                 return await waiting
-        except (ConnectionError, TimeoutError) as error:
+        except ConnectionError as error:
+            raise TaskError("the machine has ended") from error
+        except TimeoutError as error:
             raise TaskError(f"'{command}' failed - got timeout") from error
         finally:
             self._asked.pop(number, None)
-
-    async def give(self, name: str, descriptor: int) -> None:
-        """Hand a descriptor to the machine under a name, for the order that follows."""
-        number = next(self._numbers)
-        waiting: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._asked[number] = waiting
-        order = {"execute": "getfd", "arguments": {"fdname": name}, "id": number}
-        await self._writer.drain()
-        _send(self._writer.get_extra_info("socket").fileno(), order, descriptor)
-        async with asyncio.timeout(ANSWER_S):
-            await waiting
+            if waiting.done() and not waiting.cancelled():
+                waiting.exception()  # which nobody waits for any more
 
     async def job(self, command: str, /, **arguments: Any) -> None:
         """An order that is worked on for as long as it takes; `MachineError` when it fails."""
@@ -130,7 +135,7 @@ class Monitor:
                 await self._reading
 
 
-def _send(connection: int, order: dict[str, Any], descriptor: int) -> None:
+def _send(connection: int, data: bytes, descriptor: int) -> None:
     # The transport's own socket may not send descriptors; a copy of it may.
     with socket.socket(fileno=os.dup(connection)) as copy:
-        socket.send_fds(copy, [json.dumps(order).encode() + b"\n"], [descriptor])
+        socket.send_fds(copy, [data], [descriptor])
