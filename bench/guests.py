@@ -93,9 +93,7 @@ class Ground:
     def practicum(self, *words: str) -> Run:
         """Run the command line to its end."""
         command = [str(ROOT / "practicum"), *words]
-        return run(
-            command, folder=self.folder, variables=self.variables, limit_s=LIMIT_S, watch=True
-        )
+        return run(command, folder=self.folder, variables=self.variables, limit_s=LIMIT_S)
 
     def file(self, stack: str) -> str:
         return str(self.folder / "stacks" / f"Pulumi.{stack}.yaml")

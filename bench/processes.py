@@ -145,11 +145,12 @@ def below(pid: int) -> list[int]:
     """The process and all its descendants that run now."""
     found = [pid]
     for parent in found:
-        for children in Path(f"/proc/{parent}/task").glob("*/children"):
-            try:
+        tasks: list[Path] = []
+        with contextlib.suppress(OSError):  # it may end while it is looked at
+            tasks = list(Path(f"/proc/{parent}/task").glob("*/children"))
+        for children in tasks:
+            with contextlib.suppress(OSError):
                 found.extend(int(child) for child in children.read_text().split())
-            except OSError:
-                continue
     return found
 
 

@@ -50,6 +50,16 @@ def test_a_process_that_is_gone_has_no_usage() -> None:
     assert os.getpid() in below(os.getpid())
 
 
+def test_a_process_that_ends_while_it_is_looked_at_has_nothing_below_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def gone(*_: object) -> list[Path]:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(Path, "glob", gone)
+    assert below(os.getpid()) == [os.getpid()]
+
+
 def test_processes_of_the_engine_have_their_roles() -> None:
     names = ("pulumi", "pulumi-resource", "pulumi-language", "python3", "python3.11", "git")
     assert [role(name) for name in names] == [

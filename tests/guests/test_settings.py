@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shutil
 import subprocess
+import sys
 import uuid
 from pathlib import Path
 from typing import Any
@@ -265,3 +267,29 @@ def test_a_lab_that_cannot_run_guests_says_why_and_does_not_start(
 def test_without_root_it_is_said_what_to_write(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert "write `engine: none`" in str(availability.unavailable())
+
+
+@pytest.mark.parametrize("first", ["waits", "tells"])
+def test_users_and_keys_are_waited_for_asleep_whoever_comes_first(
+    tmp_path: Path, first: str
+) -> None:
+    """The two scripts as they are in the layer, in a folder of their own."""
+    layer.write(tmp_path)
+    scripts = {
+        name: (tmp_path / f"usr/local/sbin/cloud-init-{name}").read_text().replace("/run", "run")
+        for name in ("stages", "users")
+    }
+    (tmp_path / "run").mkdir()
+    # Of the stages what has to do with the pipe; cloud-init itself is the guests'.
+    stages = scripts["stages"]
+    stages = re.sub(r"(?m)^(from cloudinit.*|stage\(.*|ready\(\)|while (.*\n)    .*)$", "", stages)
+    (tmp_path / "stages.py").write_text(stages)
+    (tmp_path / "users.sh").write_text(scripts["users"])
+    tell = [sys.executable, "stages.py"]
+    os.mkfifo(tmp_path / "run/cloud-init-stages.pipe")
+    if first == "tells":
+        subprocess.run(tell, cwd=tmp_path, check=True)
+    with subprocess.Popen(["sh", "users.sh"], cwd=tmp_path) as waits:
+        if first == "waits":
+            subprocess.run(tell, cwd=tmp_path, check=True)
+        assert waits.wait(60) == 0

@@ -23,6 +23,7 @@ MASKED = (
     "apt-daily-upgrade.timer", "e2scrub_all.timer", "e2scrub_reap.service", "fstrim.timer",
     "man-db.timer", "dpkg-db-backup.timer", "cloud-init-hotplugd.socket",
     "systemd-random-seed.service", "systemd-remount-fs.service",
+    "systemd-network-generator.service",  # it would read the machine's command line
 )  # fmt: skip
 NEW_CLOUD_INIT = "usr/lib/systemd/system/cloud-init-main.service"
 """In images whose cloud-init needs no stages of ours."""
@@ -57,7 +58,7 @@ Before=shutdown.target
 
 [Service]
 Type=oneshot
-ExecStart=/bin/sh -c 'while ! [ -e /run/cloud-init-stages.users ]; do sleep 0.1; done'
+ExecStart=/bin/sh /usr/local/sbin/cloud-init-users
 RemainAfterExit=yes
 TimeoutSec=0
 """
@@ -68,6 +69,8 @@ import socket
 import time
 
 from cloudinit.cmd.main import main
+
+PIPE = "/run/cloud-init-stages.pipe"
 
 
 def stage(*arguments):
@@ -92,15 +95,30 @@ def routable():
         return False
 
 
+# Who waits for users and keys opens the pipe, and then looks for the file.
+def users():
+    open("/run/cloud-init-stages.users", "w").close()
+    pipe = os.open(PIPE, os.O_RDWR)
+    os.write(pipe, b"\\n")
+    os.close(pipe)
+
+
+if not os.path.exists(PIPE):
+    os.mkfifo(PIPE, 0o600)
 stage("init", "--local")
 ready()
 end = time.monotonic() + 20
 while not routable() and time.monotonic() < end:
     time.sleep(0.05)
 stage("init")
-open("/run/cloud-init-stages.users", "w").close()
+users()
 stage("modules", "--mode=config")
 stage("modules", "--mode=final")
+"""
+_USERS = """\
+# Wait for users and keys, asleep: a hundred guests that look again and again need a core for it.
+exec 3<> /run/cloud-init-stages.pipe
+[ -e /run/cloud-init-stages.users ] || read -r _ <&3
 """
 _CLOUD_INIT = """\
 # Written by the lab: a container has no disk to grow and no other place to look for its data.
@@ -118,6 +136,7 @@ STAGES = {
     "etc/systemd/system/cloud-init-local.service": _FIRST,
     "etc/systemd/system/cloud-init.service": _SECOND,
     "usr/local/sbin/cloud-init-stages": _STAGES,
+    "usr/local/sbin/cloud-init-users": _USERS,
 }
 FILES = {
     "etc/cloud/cloud.cfg.d/95_lab.cfg": _CLOUD_INIT,
