@@ -18,7 +18,12 @@ def digest_of(content: Any) -> str:
     return hashlib.sha1(text, usedforsecurity=False).hexdigest()
 
 
+def told(given: str | None) -> bool:
+    """Whether a caller has said which state it saw; Perl takes "0" for nothing."""
+    return given not in (None, "", "0")
+
+
 def check_digest(given: str | None, content: Any, prefix: str = "") -> None:
     """500 when a digest is given and is not that of the content."""
-    if given and given != digest_of(content):
+    if told(given) and given != digest_of(content):
         raise failure(prefix + CHANGED)

@@ -12,7 +12,7 @@ from lab.guests.rights import require_import
 from lab.storage import definitions, names
 from lab.storage.definitions import storage_config
 from lab.storage.rights import require_space, require_volume
-from lab.storage.sizes import gibibytes_to_bytes
+from lab.storage.sizes import gibibytes_to_bytes, whole_sectors
 from lab.storage.volumes import Row, volumes
 
 if TYPE_CHECKING:
@@ -235,7 +235,7 @@ class Allocation:
             )
         if drives.is_cloud_init(drive):
             self._only_cloud_init(key, beside)
-        drive["size"] = row["size"]
+        drive["size"] = whole_sectors(row["size"])
 
     def _keep(self, row: Row) -> Row:
         self._made.append(row["volid"])

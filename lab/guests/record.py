@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from lab.digest import told
 from lab.errors import failure
 from lab.guests.drives import is_drive, parse_drive
 from lab.machine import Config, Machine, fields_of, occupied_by
@@ -52,7 +53,7 @@ class Guest(Machine):
 
     def check_digest(self, digest: str | None) -> None:
         """500 when the caller saw another state of the configuration."""
-        if digest and digest != self.digest:
+        if told(digest) and digest != self.digest:
             raise failure("checksum mismatch (file change by other user?)")
 
     def drives(self, config: Config | None = None) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from lab.digest import told
 from lab.errors import failure
 from lab.lxc.mounts import is_mount, parse_mount
 from lab.machine import Config, Machine, fields_of
@@ -36,7 +37,7 @@ class Container(Machine):
 
     def check_digest(self, digest: str | None) -> None:
         """500 when the caller saw another state of the configuration."""
-        if digest and digest != self.digest:
+        if told(digest) and digest != self.digest:
             text = "detected modified configuration - file changed by other user? Try again."
             raise failure(text)
 

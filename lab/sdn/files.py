@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lab.digest import CHANGED, digest_of
+from lab.digest import CHANGED, digest_of, told
 from lab.errors import failure
 from lab.section_file import Section
 from lab.store import Store
@@ -61,7 +61,7 @@ class SdnFile:
 
     def check_digest(self, store: Store, given: str | None) -> None:
         """500 when the caller saw another state of the file."""
-        if given and given != digest_of(self.read(store)):
+        if told(given) and given != digest_of(self.read(store)):
             raise failure(CHANGED)
 
     def view(self, store: Store, params: Mapping[str, Any]) -> tuple[dict[str, Section], Any]:

@@ -83,7 +83,7 @@ async def create_pool(call: Call) -> Any:
         raise failure(f"{prefix}parent '{parent}' of pool '{name}' does not exist")
     if not leaf[0].isalpha():
         raise failure(f"{prefix}pool name must start with a letter")
-    row = {"comment": call.params.get("comment", ""), "vms": [], "storage": []}
+    row = {"comment": call.params.get("comment", "").strip(" "), "vms": [], "storage": []}
     store.put("pool", name, row)
 
 
@@ -93,7 +93,7 @@ async def change_pool(call: Call) -> Any:
     """Change the comment, and add members or with `delete` take them out; all or nothing."""
     pool = dict(_find(call, _UPDATE))
     if "comment" in call.params:
-        pool["comment"] = call.params["comment"]
+        pool["comment"] = call.params["comment"].strip(" ")
     taken = _change_guests(call, pool)
     _change_storages(call, pool)
     for vmid in taken:

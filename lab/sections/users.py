@@ -46,7 +46,9 @@ def _check_groups(store: Store, wanted: list[str], prefix: str) -> None:
 
 
 def _values(params: dict[str, Any]) -> dict[str, Any]:
-    return {name: params[name] for name in _SHOWN if name in params}
+    """What is given of an account, without blanks around it, as its file keeps it."""
+    given = {name: params[name] for name in _SHOWN if name in params}
+    return {name: v.strip(" ") if isinstance(v, str) else v for name, v in given.items()}
 
 
 def _filled(row: Value) -> dict[str, Any]:
@@ -172,7 +174,9 @@ async def create_group(call: Call) -> Any:
     name = call.params["groupid"]
     if call.lab.store.get("group", name) is not None:
         raise failure(f"create group failed: group '{name}' already exists")
-    call.lab.store.put("group", name, {"users": [], "comment": call.params.get("comment", "")})
+    call.lab.store.put(
+        "group", name, {"users": [], "comment": call.params.get("comment", "").strip(" ")}
+    )
 
 
 def _find_group(call: Call, prefix: str = "") -> Value:
@@ -195,7 +199,7 @@ async def change_group(call: Call) -> Any:
     """Change the comment."""
     group = _find_group(call, "update group failed: ")
     if "comment" in call.params:
-        row = {**group, "comment": call.params["comment"]}
+        row = {**group, "comment": call.params["comment"].strip(" ")}
         call.lab.store.put("group", call.params["groupid"], row)
 
 

@@ -12,6 +12,7 @@ from lab.routes import handles
 from lab.storage import definitions, names
 from lab.storage.definitions import storage_config
 from lab.storage.rights import ALLOCATE_SPACE, may_use, require_volume
+from lab.storage.sizes import whole_sectors
 from lab.storage.status import STORAGE
 from lab.storage.volumes import Row, volumes
 
@@ -119,7 +120,8 @@ async def read_volume(call: Call) -> dict[str, Any]:
     row = volumes(call.lab).get(volid, call.params["node"])
     if row is None:
         raise failure(f"volume_size_info on '{volid}' failed - no format")
-    shown = {"path": path, "size": row["size"], "used": row["used"], "format": row["format"]}
+    size = whole_sectors(row["size"])
+    shown = {"path": path, "size": size, "used": row["used"], "format": row["format"]}
     if row["content"] == "backup":
         shown |= {"notes": row.get("notes", ""), "protected": row.get("protected", 0)}
     return shown

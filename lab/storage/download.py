@@ -33,6 +33,7 @@ _CHUNK = 1024 * 1024
 _SERVER_REFUSED = 8  # wget's exit codes, which the task's text names
 _NETWORK_FAILED = 4
 _OPENERS: dict[str, Callable[..., Any]] = {"gz": gzip.open, "bz2": bz2.open}
+_COMMANDS = {"gz": ("zcat", 1), "bz2": ("bzcat -q", 2)}
 _NOT_THERE = ("lzo", "zst")
 _FILENAME = re.compile(r'filename="?([^";]+)"?')
 
@@ -116,6 +117,7 @@ async def _download(call: Call, goal: files.Target, log: TaskLog) -> None:
     spool = lab.settings.state / "uploads" / f"download-{secrets.token_hex(8)}"
     spool.parent.mkdir(parents=True, exist_ok=True)
     try:
+        arriving = f"{goal.path}.tmp_dwnl.{os.getpid()}"
         present = volumes(lab).get(goal.volid, params["node"])
         if present is not None:
             _check_present(goal, lab.settings.state, present, (algorithm, expected))
@@ -124,21 +126,22 @@ async def _download(call: Call, goal: files.Target, log: TaskLog) -> None:
         await _fetch(call, spool)
         await asyncio.to_thread(files.verify, spool, algorithm, expected)
         if compression := params.get("compression"):
-            await asyncio.to_thread(_unpack, spool, compression)
-        files.place(lab, params["node"], goal, spool, f"{goal.path}.tmp_dwnl.{os.getpid()}")
+            await asyncio.to_thread(_unpack, spool, compression, arriving)
+        files.place(lab, params["node"], goal, spool, arriving)
         log(f"download of '{params['url']}' to '{goal.path}' finished")
     finally:
         spool.unlink(missing_ok=True)
 
 
-def _unpack(packed: Path, compression: str) -> None:
+def _unpack(packed: Path, compression: str, shown: str) -> None:
     plain = packed.with_suffix(".plain")
     try:
         with _OPENERS[compression](packed, "rb") as source, plain.open("wb") as target:
             shutil.copyfileobj(source, target, _CHUNK)
     except (OSError, EOFError) as error:
         plain.unlink(missing_ok=True)
-        raise TaskError("decompression failed: exit code 1") from error
+        command, code = _COMMANDS[compression]
+        raise TaskError(f"command '{command} {shown}' failed: exit code {code}") from error
     plain.replace(packed)
 
 

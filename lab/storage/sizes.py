@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)(?:([KMGT])(?:iB)?)?", re.ASCII)
+_SECTOR = 512
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 
 
@@ -31,3 +32,8 @@ def format_size(size: int) -> str:
 def gibibytes_to_bytes(text: str) -> int:
     """Bytes of a new disk's size in GiB; a host allocates whole KiB, so fractions round up."""
     return -int(-float(text) * 1024**2 // 1) * 1024
+
+
+def whole_sectors(size: int) -> int:
+    """The size of a file as a disk: of whole sectors of 512 bytes."""
+    return -(-size // _SECTOR) * _SECTOR

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hashlib
 import struct
 from collections.abc import Iterator
@@ -29,10 +30,11 @@ class Files(BaseHTTPRequestHandler):
             return
         self.send_response(200)
         self.send_header("Content-Type", "application/octet-stream")
-        self.send_header("Content-Length", str(len(BODY)))
+        body = gzip.compress(BODY) if self.path.endswith(".gz") else BODY
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if self.command == "GET":
-            self.wfile.write(BODY)
+            self.wfile.write(body)
 
     do_HEAD = do_GET  # noqa: N815 - the name that the standard library looks for
 
@@ -140,6 +142,17 @@ def test_a_download_is_kept_and_not_overwritten(api: Api, web: str) -> None:
     assert again["status"] == text
     # A file that is known to be the wanted one is as good as a download.
     assert download(api, f"{web}/ok/x", "a.iso", **checksum)["status"] == "OK"
+
+
+def test_a_packed_image_is_unpacked(api: Api, web: str) -> None:
+    assert download(api, f"{web}/ok/x.gz", "a.iso", compression="gz")["status"] == "OK"
+    assert contents(api) == {"local:iso/a.iso": len(BODY)}
+    bad = download(api, f"{web}/ok/x", "b.iso", compression="bz2")
+    assert bad["status"].startswith("command 'bzcat -q /var/lib/vz/template/iso/b.iso.tmp_dwnl.")
+    assert bad["status"].endswith("' failed: exit code 2")
+    unknown = download(api, f"{web}/ok/x", "b.iso", compression="rar")
+    assert unknown["status"] == "no decompression method found"
+    assert contents(api) == {"local:iso/a.iso": len(BODY)}
 
 
 def test_a_failed_download_names_the_exit_code_and_leaves_nothing(api: Api, web: str) -> None:
