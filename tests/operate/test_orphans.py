@@ -37,7 +37,8 @@ class Left:
         if not program.exists():
             program.symlink_to(shutil.which(command[0]) or command[0])
         process = subprocess.Popen(
-            [str(program), *command[1:]],
+            # Whoever runs these tests in the background has SIGINT ignored for all below.
+            ["env", "--default-signal=INT", str(program), *command[1:]],
             env={**os.environ, **self.variables, RUN: run, **others},
         )
         self.processes.append(process)
