@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pulumi
 import pulumi_proxmoxve as proxmoxve
 
 from components.guest import disk, machine
-from plan.records import Download, SiteImage, TemplateCopy
+from plan.images import local_file
+from plan.records import Download, SiteImage, TemplateCopy, Upload
 
 CREATE_TIMEOUT_S = 1800  # seconds; importing a large image on a slow disk
 DOWNLOAD_TIMEOUT_S = 3600  # seconds
+UPLOAD_TIMEOUT_S = 3600  # seconds
 
 
 class Image(pulumi.ComponentResource):
@@ -20,15 +25,16 @@ class Image(pulumi.ComponentResource):
     def __init__(
         self, image: SiteImage, *, after: list[pulumi.Resource], opts: pulumi.ResourceOptions
     ) -> None:
-        """Register the downloads, then the templates, once `after` is there."""
+        """Register the downloads or uploads, then the templates, once `after` is there."""
         super().__init__("practicum:index:Image", image.name, None, opts)
         own = pulumi.ResourceOptions(parent=self, delete_before_replace=True)
-        files = {each.host: _download(each, own) for each in image.downloads}
+        files: list[pulumi.Resource] = [_download(each, own) for each in image.downloads]
+        files += [_upload(each, own) for each in image.uploads]
         self.templates = [
             _template(
                 copy,
                 pulumi.ResourceOptions.merge(
-                    own, pulumi.ResourceOptions(depends_on=[*files.values(), *after])
+                    own, pulumi.ResourceOptions(depends_on=[*files, *after])
                 ),
             )
             for copy in image.templates
@@ -51,6 +57,32 @@ def _download(file: Download, opts: pulumi.ResourceOptions) -> proxmoxve.downloa
             upload_timeout=DOWNLOAD_TIMEOUT_S,
         ),
         opts=opts,
+    )
+
+
+def _upload(file: Upload, opts: pulumi.ResourceOptions) -> proxmoxve.FileLegacy:
+    """A file that the provider sends through the API: content `import` takes no SSH.
+
+    Where the file is on this machine, and whether it was built anew, is of no account once it is
+    there: what it is, its checksum says, and the checksum is in its name.
+    """
+    path = Path(local_file(file, os.environ)).expanduser().absolute()
+    return proxmoxve.FileLegacy(
+        f"{file.image}-{file.host}-file",
+        proxmoxve.FileLegacyArgs(
+            node_name=file.host,
+            datastore_id=file.storage,
+            content_type="import",
+            overwrite=False,
+            source_file=proxmoxve.FileLegacySourceFileArgs(
+                path=str(path), file_name=file.file_name, checksum=file.sha256
+            ),
+            timeout_upload=UPLOAD_TIMEOUT_S,
+        ),
+        opts=pulumi.ResourceOptions.merge(
+            opts,
+            pulumi.ResourceOptions(ignore_changes=["sourceFile.path", "sourceFile.changed"]),
+        ),
     )
 
 

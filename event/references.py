@@ -90,11 +90,16 @@ def _hosts(site: Site) -> Iterator[Finding]:
         )
 
 
+SOURCES = ("volume", "url", "file", "build")
+"""Where an image can come from."""
+
+
 def _image(site: Site, name: str, image: Image) -> Iterator[Finding]:
     path: Path = ("site", "images", name)
     yield from _storage(site, (*path, "storage"), image.storage, "images")
-    if image.volume is not None and image.url is not None:
-        yield Finding(path, None, "has both volume and url", "keep one of them")
+    given = [name for name in SOURCES if getattr(image, name) is not None]
+    if len(given) > 1:
+        yield Finding(path, None, f"has both {given[0]} and {given[1]}", "keep one of them")
     elif image.volume is not None:
         storage = _storage_of(image.volume)
         yield from _storage(site, (*path, "volume"), storage, "import", image.volume)
@@ -102,20 +107,30 @@ def _image(site: Site, name: str, image: Image) -> Iterator[Finding]:
             if (image.sha256 if key == "sha256" else image.import_storage) is not None:
                 hint = "leave it out, or write url instead of volume"
                 yield Finding((*path, key), None, "belongs to url, which is not given", hint)
-    elif image.url is None:
-        hint = "write volume: <storage>:import/<file>, or url with sha256 and importStorage"
+    elif not given:
+        hint = (
+            "write volume: <storage>:import/<file>; or url, file or build with sha256 and "
+            "importStorage"
+        )
         yield Finding(path, None, "has neither volume nor url", hint)
     else:
-        if image.sha256 is None:
-            hint = "write what sha256sum prints for the file"
-            yield Finding((*path, "sha256"), None, "is missing beside url", hint)
-        if image.import_storage is None:
-            near = _with_content(site, "import")
-            hint = f"write a storage of content import: {', '.join(near) or 'none is declared'}"
-            yield Finding((*path, "importStorage"), None, "is missing beside url", hint)
-        else:
-            target = image.import_storage
-            yield from _storage(site, (*path, "importStorage"), target, "import")
+        yield from _sent(site, path, image, given[0])
+
+
+def _sent(site: Site, path: Path, image: Image, source: str) -> Iterator[Finding]:
+    """An image whose file comes to a storage of the site."""
+    if image.sha256 is None:
+        hint = "write what sha256sum prints for the file"
+        if source == "build":
+            hint = "write what ./practicum image list shows for it"
+        yield Finding((*path, "sha256"), None, f"is missing beside {source}", hint)
+    if image.import_storage is None:
+        near = _with_content(site, "import")
+        hint = f"write a storage of content import: {', '.join(near) or 'none is declared'}"
+        yield Finding((*path, "importStorage"), None, f"is missing beside {source}", hint)
+    else:
+        target = image.import_storage
+        yield from _storage(site, (*path, "importStorage"), target, "import")
 
 
 def _storage(

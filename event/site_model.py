@@ -114,9 +114,21 @@ class Image(Model):
     url: WebUrl | None = Field(
         default=None, description="Where each storage fetches the image from, instead of `volume`."
     )
-    sha256: Sha256 | None = Field(default=None, description="Checksum of the file behind `url`.")
+    file: FilePath | None = Field(
+        default=None,
+        description="Image file on this machine, qcow2, raw or vmdk, that is uploaded through the "
+        "API, instead of `volume`.",
+    )
+    build: ImageName | None = Field(
+        default=None,
+        description="Image that `practicum image build` has made here, with its flavour, e.g. "
+        "debian-12-plain: uploaded as `file` is.",
+    )
+    sha256: Sha256 | None = Field(
+        default=None, description="Checksum of the file behind `url`, `file` or `build`."
+    )
     import_storage: StorageId | None = Field(
-        default=None, description="Storage of content `import` that receives the file behind `url`."
+        default=None, description="Storage of content `import` that receives that file."
     )
     storage: StorageId = Field(
         description="Storage of the template's disk, and so of the guests' disks cloned from it."

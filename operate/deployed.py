@@ -156,7 +156,7 @@ def read_export(export: dict[str, Any]) -> Deployed:
             for each in resources
             if short_type(each["type"]) == "PoolLegacy" and each.get("inputs")
         ),
-        objects=tuple((short_type(each["type"]), each.get("inputs") or {}) for each in resources),
+        objects=tuple(map(_object, resources)),
         resources=len(resources),
         pending=tuple(
             Pending(
@@ -170,6 +170,14 @@ def read_export(export: dict[str, Any]) -> Deployed:
         outputs=dict(stack.get("outputs") or {}),
         raw=export,
     )
+
+
+def _object(resource: dict[str, Any]) -> tuple[str, Inputs]:
+    """Type and inputs; the name of a file that was uploaded beside the others."""
+    kind, inputs = short_type(resource["type"]), resource.get("inputs") or {}
+    if kind == "FileLegacy":
+        inputs = {**inputs, "fileName": (inputs.get("sourceFile") or {}).get("fileName")}
+    return kind, inputs
 
 
 def _guests(resources: Iterable[dict[str, Any]]) -> Iterable[DeployedGuest]:

@@ -52,8 +52,14 @@ KINDS = (
          given=("resourceId",), mark="notes-template"),
     Kind(type="File", called="file", listing="/nodes/{nodeName}/storage/{datastoreId}/content",
          key="volid", given=("nodeName", "datastoreId", "fileName")),
+    Kind(type="FileLegacy", called="uploaded file",
+         listing="/nodes/{nodeName}/storage/{datastoreId}/content", key="volid",
+         given=("nodeName", "datastoreId", "fileName")),
 )  # fmt: skip
 """Guests and templates are looked for in the list of guests, which preflight has."""
+
+FILES = ("File", "FileLegacy")
+"""Kinds that carry no mark."""
 
 SETTINGS = ("FirewallLegacy", "Firewall")
 """Settings that are there before practicum: cluster and hosts, looked at by `_settings`."""

@@ -18,10 +18,10 @@ from event.problems import Path, Problem, RunError
 from event.stack import SiteStack, Stack
 from operate.api import CONNECTIONS, Api, ApiError
 from operate.deployed import Deployed, Inputs
-from operate.kinds import KINDS, Kind, Row, identity, marked, whose_object
+from operate.kinds import FILES, KINDS, Kind, Row, identity, marked, whose_object
 from operate.survey import MARK, Seen
 from plan.phrases import few
-from plan.records import EventPlan, SitePlan
+from plan.records import Download, EventPlan, SitePlan, Upload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class Place:
     def id(self) -> str:
         """What names it at the API."""
         last = str(self.inputs[self.kind.given[-1]])
-        is_file = self.kind.type == "File"
+        is_file = self.kind.type in FILES
         return f"{self.inputs['datastoreId']}:import/{last}" if is_file else last
 
     @property
@@ -63,7 +63,7 @@ def find_occupied(
     known = {identity(kind, inputs) for kind, inputs in (state.objects if state else ())}
     places = [each for each in _places(plan) if identity(each.kind.type, each.inputs) not in known]
     if not fresh:  # a file carries no mark: one that a run of ours has begun is not told apart
-        places = [each for each in places if each.kind.type != "File"]
+        places = [each for each in places if each.kind.type not in FILES]
     rows = _rows(api, {each.listing for each in places})
     found = []
     for place in places:
@@ -155,17 +155,24 @@ def _site(plan: SitePlan) -> Iterator[Place]:
             kind=_kind("backup job"), inputs={"resourceId": job.job_id},
             setting=("site", "backups", name), hint="write another name, or delete that job",
         )  # fmt: skip
-    for file in (each for image in plan.images for each in image.downloads):
-        inputs = {
-            "nodeName": file.host,
-            "datastoreId": file.storage,
-            "fileName": file.file_name,
-        }
-        yield Place(
-            kind=_kind("file"), inputs=inputs, setting=("site", "images", file.image, "url"),
-            hint=f"to use it, write volume: {file.storage}:import/{file.file_name} instead of url; "
-            "or delete it",
-        )  # fmt: skip
+    yield from _files(plan)
+
+
+def _files(plan: SitePlan) -> Iterator[Place]:
+    for image in plan.images:
+        for each in image.downloads:
+            yield _file("file", each, "url")
+        for sent in image.uploads:
+            yield _file("uploaded file", sent, "file" if sent.file else "build")
+
+
+def _file(called: str, file: Download | Upload, source: str) -> Place:
+    inputs = {"nodeName": file.host, "datastoreId": file.storage, "fileName": file.file_name}
+    return Place(
+        kind=_kind(called), inputs=inputs, setting=("site", "images", file.image, source),
+        hint=f"to use it, write volume: {file.storage}:import/{file.file_name} instead of "
+        f"{source}; or delete it",
+    )  # fmt: skip
 
 
 def _rows(api: Api, listings: Iterable[str]) -> dict[str, list[Row]]:

@@ -329,9 +329,9 @@ def _check_volumes(
     findings: Findings,
     api: Api,
 ) -> None:
-    """Image files that templates are made from and that nobody downloads."""
+    """Image files that templates are made from and that nobody downloads or uploads."""
     for image in plan.images:
-        if image.downloads:
+        if image.downloads or image.uploads:
             continue
         for copy in image.templates:
             if copy.vmid in known.state or copy.vmid in seen.guests:
@@ -345,8 +345,8 @@ def _check_volumes(
                         ("site", "images", image.name, "volume"),
                         f"is not on {copy.host}",
                         found=copy.volume,
-                        hint="upload it there (content type import), or write "
-                        f"url and sha256 instead; {known_names(copy.volume, volumes)}",
+                        hint="upload it there (content type import), or write url, file or build "
+                        f"with sha256 instead; {known_names(copy.volume, volumes)}",
                     )
                 )
 

@@ -24,6 +24,7 @@ from operate.drift import stop_if_strangers
 from operate.event_token import event_rights, with_event_token
 from operate.first_boot import boots, wait_for_first_boots
 from operate.guest_firewall import OpenFirewall, close, open_firewalls
+from operate.image_files import image_problems
 from operate.kept_disks import kept_disks, kept_line
 from operate.lab_engine import NONE, Images, build_images, images_of
 from operate.leftovers import Leftover
@@ -239,6 +240,7 @@ def _check_site(session: Session, plan: EventPlan | SitePlan) -> Ready:
     stop_if_events_are_up(session.stack, plan, state, seen)
     findings = check_site(session.stack, plan, seen, _known(state, (*lost, *ours)), api)
     findings.problems += find_occupied(session.stack, plan, state or NOTHING, seen, api)
+    findings.problems += image_problems(session.stack, plan, state, seen, session.places)
     findings.stop_if_any()
     repair = plan_repair(state, seen, session.stack.name, api, lost=lost, ours=ours)
     return Ready(session=session, plan=plan, state=state, repair=repair)

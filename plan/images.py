@@ -12,12 +12,20 @@ from dataclasses import dataclass
 
 from event.model import Image, Site, Storage
 from plan.hosts import HostSpec
-from plan.records import CloneMode, Template
+from plan.records import CloneMode, Template, Upload
 
 # Proxmox VE: kinds of storage that every host sees by nature, and kinds that no two hosts can
 # see (pve-storage, plugin property `shared`).
 ALWAYS_SHARED = frozenset({"nfs", "cifs", "rbd", "cephfs"})
 NEVER_SHARED = frozenset({"lvmthin", "zfspool"})
+
+
+def local_file(upload: Upload, variables: Mapping[str, str]) -> str:
+    """Where the file of an upload is on this machine, as the variables say: the path as written,
+    or that of an image which `practicum image build` has made."""
+    if upload.file is not None:
+        return upload.file
+    return f"{variables.get('XDG_CACHE_HOME') or '~/.cache'}/practicum/images/{upload.build}.qcow2"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -276,12 +276,29 @@ class Download:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """A file of this machine that a storage is sent: once on a shared storage, else each host's.
+
+    `file` is a path as written, or `build` the name of an image that was built here.
+    """
+
+    image: str
+    host: str
+    storage: str
+    file: str | None
+    build: str | None
+    file_name: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SiteImage:
-    """An image, its downloads and its templates."""
+    """An image, its downloads or uploads, and its templates."""
 
     name: str
     downloads: tuple[Download, ...]
     templates: tuple[TemplateCopy, ...]
+    uploads: tuple[Upload, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The plan of a site: bridges, downloads, templates, logins and backups."""
+"""The plan of a site: bridges, downloads and uploads, templates, logins and backups."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from plan.records import (
     SiteImage,
     SitePlan,
     TemplateCopy,
+    Upload,
     User,
 )
 from plan.rights import event_access, site_roles
@@ -84,10 +85,13 @@ def _image(
     stack: str, site: Site, image: Image, spec: ImageSpec, hosts: Sequence[HostSpec]
 ) -> SiteImage:
     downloads = _downloads(site, image, spec.name, hosts)
-    volume = image.volume or f"{image.import_storage}:import/{downloads[0].file_name}"
+    uploads = _uploads(site, image, spec.name, hosts)
+    sent: Sequence[Download | Upload] = downloads or uploads
+    volume = image.volume or f"{image.import_storage}:import/{sent[0].file_name}"
     return SiteImage(
         name=spec.name,
         downloads=downloads,
+        uploads=uploads,
         templates=tuple(
             TemplateCopy(
                 image=spec.name,
@@ -112,22 +116,48 @@ def _downloads(
     """One download on a shared storage, else one on each host that makes a template."""
     if image.url is None or image.import_storage is None or image.sha256 is None:
         return ()
-    once = is_shared(site.storages[image.import_storage]) or is_shared(site.storages[image.storage])
+    file_name = _file_name(name, image.url.partition("#")[0].partition("?")[0], image.sha256)
     return tuple(
         Download(
             image=name,
             host=host.name,
             storage=image.import_storage,
             url=image.url,
-            file_name=_file_name(name, image.url, image.sha256),
+            file_name=file_name,
             sha256=image.sha256,
         )
-        for host in (hosts[:1] if once else hosts)
+        for host in _receivers(site, image, image.import_storage, hosts)
     )
 
 
-def _file_name(name: str, url: str, sha256: str) -> str:
-    path = url.partition("#")[0].partition("?")[0]
+def _uploads(site: Site, image: Image, name: str, hosts: Sequence[HostSpec]) -> tuple[Upload, ...]:
+    """The same for a file of this machine. Its name follows from its checksum, never from what is
+    in the file now: only who writes another sum gets another image."""
+    written = image.file or image.build
+    if written is None or image.import_storage is None or image.sha256 is None:
+        return ()
+    return tuple(
+        Upload(
+            image=name,
+            host=host.name,
+            storage=image.import_storage,
+            file=image.file,
+            build=image.build,
+            file_name=_file_name(name, image.file or "", image.sha256),
+            sha256=image.sha256,
+        )
+        for host in _receivers(site, image, image.import_storage, hosts)
+    )
+
+
+def _receivers(
+    site: Site, image: Image, storage: str, hosts: Sequence[HostSpec]
+) -> Sequence[HostSpec]:
+    once = is_shared(site.storages[storage]) or is_shared(site.storages[image.storage])
+    return hosts[:1] if once else hosts
+
+
+def _file_name(name: str, path: str, sha256: str) -> str:
     ending = PurePosixPath(path).suffix.lower()
     kept = ending if ending in IMPORT_ENDINGS else DEFAULT_ENDING
     return f"{name}-{sha256[:_DIGEST_LENGTH]}{kept}"

@@ -152,6 +152,7 @@ def sitting(ground: Ground) -> Iterator[Judge]:
     """A judge over an event that an undisturbed run has made, and its end."""
     try:
         ground.good("up", stack="lab")
+        ground.quicken()
         by_hand.neighbours(ground)
         before = ground.rows()
         ground.good("up")

@@ -264,7 +264,11 @@ def test_every_kind_that_components_make_is_looked_for_or_follows_one_that_is() 
             if isinstance(node, ast.Attribute) and ast.unparse(node).startswith("proxmoxve."):
                 name = ast.unparse(node).rpartition(".")[2]
                 made |= {name.removesuffix("Args")} if name.endswith("Args") else set()
-    nested = {name for name in made if name.startswith(("VmLegacy", "GroupLegacyRule"))}
+    nested = {
+        name
+        for name in made
+        if name.startswith(("VmLegacy", "GroupLegacyRule", "FileLegacySource"))
+    }
     nested |= {"RulesLegacyRule", "IpsetLegacyCidr", "Provider"}
     known = {each.type for each in KINDS} | {*SETTINGS, *FOLLOWING}
     assert made - nested == known, "operate/kinds.py and docs/occupied.md say where to look"

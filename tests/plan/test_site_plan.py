@@ -10,6 +10,7 @@ import pytest
 from event.problems import PlanError
 from event.read import read_stack
 from event.stack import SiteStack
+from plan.images import local_file
 from plan.plan import plan_site
 from plan.records import SitePlan
 from tests.plan.making import host, image, site_stack
@@ -69,6 +70,34 @@ def test_a_file_is_fetched_once_for_a_shared_storage_else_on_each_host() -> None
 def test_a_cloud_image_that_ends_in_img_is_named_as_proxmox_ve_wants_it() -> None:
     plan = downloaded("local", "shared", "https://images.example.org/noble.img")
     assert [d.file_name for d in plan.images[0].downloads] == ["debian-12-0123456789ab.qcow2"]
+
+
+def uploaded(storage: str, **source: str) -> SitePlan:
+    picture = {
+        "vmid": 9000, "sha256": SHA256, "importStorage": storage, "storage": storage, "diskGib": 8,
+        **source,
+    }  # fmt: skip
+    return plan_site(site_stack([host("pve[01-03]")], images={"debian-12": picture}))
+
+
+def test_a_file_of_this_machine_is_sent_once_to_a_shared_storage_else_to_each_host() -> None:
+    once = uploaded("shared", file="~/images/own.raw").images[0]
+    assert [(u.host, u.file, u.build) for u in once.uploads] == [
+        ("pve01", "~/images/own.raw", None)
+    ]
+    assert once.templates[0].volume == "shared:import/debian-12-0123456789ab.raw"
+    each = uploaded("local", build="debian-12-plain").images[0]
+    assert [u.host for u in each.uploads] == ["pve01", "pve02", "pve03"]
+    assert {t.volume for t in each.templates} == {"local:import/debian-12-0123456789ab.qcow2"}
+
+
+def test_an_image_that_was_built_here_is_found_where_it_was_built() -> None:
+    (built,) = uploaded("shared", build="debian-12-plain").images[0].uploads
+    assert local_file(built, {}) == "~/.cache/practicum/images/debian-12-plain.qcow2"
+    there = local_file(built, {"XDG_CACHE_HOME": "/c"})
+    assert there == "/c/practicum/images/debian-12-plain.qcow2"
+    (own,) = uploaded("shared", file="own.qcow2").images[0].uploads
+    assert local_file(own, {}) == "own.qcow2"
 
 
 def test_the_college_of_six_servers_has_what_was_documented() -> None:
