@@ -73,10 +73,11 @@ class Journal:
                 continue  # more came than there was room for: those are lost
             new += list(_notes(data))
         if new:
-            self._of(host).extend(new)
+            known = self._of(host)
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with open(self._path(host), "a", opener=_private) as file:
                 file.writelines(f"{line}\n" for line in new)
+            known.extend(new)  # what is shown is in the file
 
     def close(self) -> None:
         """Stop listening."""

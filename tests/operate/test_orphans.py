@@ -43,7 +43,8 @@ class Left:
         )
         self.processes.append(process)
         limit = time.monotonic() + 60
-        while not any(pid == process.pid for pid, _ in module._processes()):
+        command_line = Path(f"/proc/{process.pid}/cmdline")
+        while not command_line.read_bytes().startswith(os.fsencode(program)):
             assert time.monotonic() < limit, "it does not start"
             time.sleep(0.01)
         return process.pid
