@@ -7,6 +7,7 @@ import fcntl
 import os
 import shutil
 import uuid
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
@@ -106,23 +107,14 @@ class Server:
         self._flusher = asyncio.create_task(self._flush())
 
     async def _containers(self) -> Engine:
-        """The engine that runs guests; `ServeError` where this machine cannot."""
-        from lab.engines.lxc.engine import LxcEngine, power_off  # they read most of our rooms
+        """The engine that runs guests as containers; `ServeError` where this machine cannot."""
+        from lab.engines.lxc.engine import LxcEngine  # it reads most of our rooms
 
         state = self._options.state.absolute()
         if reason := unavailable(state / "guests"):
             raise ServeError(f"the lab's engine lxc cannot run here: {reason}")
-        network = network_of(self.lab)
-        if lacking := network.services.lacking():
-            self.lacks.append(lacking)
-        engine = LxcEngine(state, self._options.images, network.plumb)
-        adopted = engine.adopted
-        try:
-            await engine.open(str(node["name"]) for node in self.lab.nodes())
-        except (TaskError, NetworkError) as error:
-            if not adopted:
-                await power_off(state)  # what was made before it failed
-            raise ServeError(f"the lab's engine lxc cannot run here: {error}") from error
+        engine = LxcEngine(state, self._options.images, network_of(self.lab).plumb)
+        await self._open(engine, engine.adopted, engine.open(self._hosts()))
         return engine
 
     async def _machines(self) -> Engine:
@@ -132,13 +124,26 @@ class Server:
 
         if reason := unavailable():
             raise ServeError(f"the lab's engine qemu cannot run here: {reason}")
-        plumb = network_of(self.lab).plumb
-        engine = QemuEngine(self._options.state.absolute(), self._options.images, plumb)
-        try:
-            await engine.open((str(node["name"]) for node in self.lab.nodes()), self.lab)
-        except (TaskError, NetworkError) as error:
-            raise ServeError(f"the lab's engine qemu cannot run here: {error}") from error
+        state = self._options.state.absolute()
+        engine = QemuEngine(state, self._options.images, network_of(self.lab).plumb)
+        await self._open(engine, engine.adopted, engine.open(self._hosts(), self.lab))
         return engine
+
+    def _hosts(self) -> list[str]:
+        return [str(node["name"]) for node in self.lab.nodes()]
+
+    async def _open(self, engine: Engine, adopted: bool, opening: Awaitable[None]) -> None:
+        """Open an engine; what it has made before it failed does not stay."""
+        from lab.engines.lxc.engine import power_off  # as above; both have the same holder
+
+        if lacking := network_of(self.lab).services.lacking():
+            self.lacks.append(lacking)
+        try:
+            await opening
+        except (TaskError, NetworkError) as error:
+            if not adopted:
+                await power_off(self._options.state.absolute())
+            raise ServeError(f"the lab's engine {engine.name} cannot run here: {error}") from error
 
     async def _listen(self) -> None:
         front = Front(self.lab, make_routes(), self.log)

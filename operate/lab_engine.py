@@ -21,6 +21,7 @@ from typing import Any
 from event.problems import RunError
 from event.stack import SiteStack
 from operate.places import Places
+from plan.images import built_images
 from plan.records import LEVELS, EventPlan
 
 Tell = Callable[[str], None]
@@ -126,8 +127,7 @@ def _missing_programs() -> list[str]:
 
 def image_folder() -> Path:
     """Where built images are."""
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser().absolute() / "practicum" / "images"
+    return Path(built_images(os.environ)).expanduser().absolute()
 
 
 def _absent(images: Images) -> Images:

@@ -25,7 +25,12 @@ def local_file(upload: Upload, variables: Mapping[str, str]) -> str:
     or that of an image which `practicum image build` has made."""
     if upload.file is not None:
         return upload.file
-    return f"{variables.get('XDG_CACHE_HOME') or '~/.cache'}/practicum/images/{upload.build}.qcow2"
+    return f"{built_images(variables)}/{upload.build}.qcow2"
+
+
+def built_images(variables: Mapping[str, str]) -> str:
+    """The folder that `practicum image build` puts images in; `~` stands for the user's home."""
+    return f"{variables.get('XDG_CACHE_HOME') or '~/.cache'}/practicum/images"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

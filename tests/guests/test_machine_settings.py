@@ -338,3 +338,32 @@ def test_an_image_that_names_another_file_is_refused(disk: Path) -> None:
             await disks.check_self_contained(crafted, "qcow2", "pool:import/bad.qcow2")
 
     asyncio.run(story())
+
+
+def test_what_a_lab_has_made_before_its_machines_could_not_be_had_does_not_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[Path] = []
+
+    async def fails(*_: object) -> None:
+        raise TaskError("no bridges")
+
+    async def power_off(state: Path) -> None:
+        ended.append(state)
+
+    monkeypatch.setattr(availability, "unavailable", lambda: None)
+    monkeypatch.setattr("lab.engines.qemu.engine.QemuEngine.open", fails)
+    monkeypatch.setattr("lab.engines.lxc.engine.power_off", power_off)
+    file = tmp_path / "seed.json"
+    file.write_text(json.dumps(SEED))
+
+    async def story() -> None:
+        server = serve.Server(serve.Options(state=tmp_path / "state", seed=file, engine="qemu"))
+        try:
+            await server.start()
+        finally:
+            await server.stop()
+
+    with pytest.raises(serve.ServeError, match="the lab's engine qemu cannot run here: no bridges"):
+        asyncio.run(story())
+    assert ended == [tmp_path / "state"]

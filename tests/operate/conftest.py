@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from event.stack import EventStack
+from event.stack import EventStack, SiteStack
 from operate.api import Api
 from operate.places import ROOT, Places
 from operate.stacks import load
@@ -104,3 +104,11 @@ def stack(places: Places) -> EventStack:
 def plan(stack: EventStack) -> EventPlan:
     """What it means."""
     return plan_event(stack)
+
+
+@pytest.fixture
+def site(places: Places) -> SiteStack:
+    """The stack `site`."""
+    found = load("site", places)
+    assert isinstance(found, SiteStack)
+    return found

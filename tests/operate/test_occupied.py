@@ -15,9 +15,8 @@ from operate.api import Api
 from operate.deployed import Deployed, read_export
 from operate.kinds import FOLLOWING, KINDS, SETTINGS, described_guest
 from operate.occupied import find_occupied, stop_if_hidden
-from operate.places import ROOT, Places
+from operate.places import ROOT
 from operate.preflight import Known, check_event, look
-from operate.stacks import load
 from operate.survey import SeenGuest, survey
 from plan.plan import plan_event, plan_site
 from plan.records import BackupJob, Download, SitePlan, User
@@ -50,16 +49,8 @@ def site_api(site_api: StandIn) -> StandIn:
 
 
 @pytest.fixture
-def event(places: Places) -> EventStack:
-    stack = load("event", places)
-    assert isinstance(stack, EventStack)
-    return stack
-
-
-@pytest.fixture
-def site(places: Places) -> SiteStack:
-    stack = load("site", places)
-    assert isinstance(stack, SiteStack)
+def event(stack: EventStack) -> EventStack:
+    """Here, where there is a site as well, by its name."""
     return stack
 
 

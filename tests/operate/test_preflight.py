@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,15 +27,7 @@ from operate.preflight import (
 )
 from operate.stacks import load
 from plan.plan import plan_event, plan_site
-from tests.operate.stand_in import TOKEN, StandIn, healthy
-
-
-@pytest.fixture
-def api_server(tmp_path: Path, port: int) -> Iterator[StandIn]:
-    server = StandIn(tmp_path, port)
-    healthy(server.answers)
-    yield server
-    server.close()
+from tests.operate.stand_in import TOKEN, StandIn
 
 
 def site(places: Places) -> SiteStack:
@@ -85,12 +76,12 @@ def said(findings: Findings) -> str:
 
 
 def test_a_site_that_is_ready_has_no_findings_and_is_only_read(
-    places: Places, api_server: StandIn
+    places: Places, site_api: StandIn
 ) -> None:
     findings = checked(places)
     assert (findings.problems, findings.site_lacks) == ([], [])
-    assert {call.partition(" ")[0] for call in api_server.calls} == {"GET"}
-    assert len(api_server.calls) == 8
+    assert {call.partition(" ")[0] for call in site_api.calls} == {"GET"}
+    assert len(site_api.calls) == 8
 
 
 def test_an_api_where_nobody_answers_is_told(places: Places) -> None:
@@ -111,22 +102,22 @@ def test_a_name_that_nobody_has(places: Places) -> None:
 
 
 def test_a_certificate_that_is_not_trusted_names_both_ways_out(
-    places: Places, api_server: StandIn
+    places: Places, site_api: StandIn
 ) -> None:
     text = unreachable(places, client(places, insecure=False))
     assert "has a certificate that is not trusted" in text
     assert "caFile" in text
     assert "insecure: true" in text
-    assert api_server.calls == []  # the token was not sent
+    assert site_api.calls == []  # the token was not sent
 
 
-def test_the_sites_own_authority_is_trusted(places: Places, api_server: StandIn) -> None:
-    api = client(places, ca_file=api_server.pem)
+def test_the_sites_own_authority_is_trusted(places: Places, site_api: StandIn) -> None:
+    api = client(places, ca_file=site_api.pem)
     assert look(api, site(places), []).version == "9.0.3"
 
 
 def test_an_authority_is_checked_even_where_anything_goes(
-    places: Places, api_server: StandIn, tmp_path: Path
+    places: Places, site_api: StandIn, tmp_path: Path
 ) -> None:
     (tmp_path / "other").mkdir()
     other = StandIn(tmp_path / "other", 0)
@@ -155,37 +146,37 @@ def test_plain_text_on_the_port_is_told_as_such(places: Places, port: int) -> No
     assert "does not speak TLS 1.3" in text or "is not the API of Proxmox VE" in text
 
 
-def test_another_web_server_is_not_taken_for_proxmox(places: Places, api_server: StandIn) -> None:
-    api_server.answers["/version"] = b"<html>hello</html>"
+def test_another_web_server_is_not_taken_for_proxmox(places: Places, site_api: StandIn) -> None:
+    site_api.answers["/version"] = b"<html>hello</html>"
     assert "is not the API of Proxmox VE" in unreachable(places)
-    api_server.answers["/version"] = {"hello": "world"}
+    site_api.answers["/version"] = {"hello": "world"}
     assert "is not the API of Proxmox VE" in unreachable(places)
 
 
-def test_a_wrong_token_is_not_shown(places: Places, api_server: StandIn) -> None:
+def test_a_wrong_token_is_not_shown(places: Places, site_api: StandIn) -> None:
     text = unreachable(places, client(places, token="root@pam!test=guessed"))
     assert "refuses the API token (invalid token value!); check PROXMOX_VE_API_TOKEN" in text
     assert "guessed" not in text
 
 
-def test_missing_rights_name_the_role(places: Places, api_server: StandIn) -> None:
-    api_server.answers["/nodes"] = (403, "Permission check failed (/, Sys.Audit)")
+def test_missing_rights_name_the_role(places: Places, site_api: StandIn) -> None:
+    site_api.answers["/nodes"] = (403, "Permission check failed (/, Sys.Audit)")
     text = unreachable(places)
     assert "forbids the API token to look (Permission check failed (/, Sys.Audit))" in text
     assert "PVEAuditor" in text
 
 
-def test_an_error_of_the_cluster_is_passed_on(places: Places, api_server: StandIn) -> None:
-    api_server.answers["/nodes"] = (500, "no quorum")
+def test_an_error_of_the_cluster_is_passed_on(places: Places, site_api: StandIn) -> None:
+    site_api.answers["/nodes"] = (500, "no quorum")
     assert "answers no quorum; see the log of that host" in unreachable(places)
 
 
 def test_a_cluster_without_quorum_is_told_before_anything_is_tried(
-    places: Places, api_server: StandIn
+    places: Places, site_api: StandIn
 ) -> None:
     nodes = [{"type": "node", "name": "pve01", "online": 1}]
-    api_server.answers["/cluster/status"] = [{"type": "cluster", "quorate": 0}, *nodes]
-    api_server.answers["/nodes"][1]["status"] = "offline"
+    site_api.answers["/cluster/status"] = [{"type": "cluster", "quorate": 0}, *nodes]
+    site_api.answers["/nodes"][1]["status"] = "offline"
     seen = look(client(places), site(places), [])
     with pytest.raises(PreflightError) as caught:
         stop_without_quorum(site(places), seen)
@@ -201,26 +192,26 @@ def test_a_cluster_without_quorum_is_told_before_anything_is_tried(
     ],
 )
 def test_a_host_alone_and_a_token_that_may_not_ask_are_no_lack_of_quorum(
-    places: Places, api_server: StandIn, answer: Any
+    places: Places, site_api: StandIn, answer: Any
 ) -> None:
-    api_server.answers["/cluster/status"] = answer
+    site_api.answers["/cluster/status"] = answer
     stop_without_quorum(site(places), look(client(places), site(places), []))
 
 
 def test_an_api_that_goes_away_in_the_middle_ends_with_one_message(
-    places: Places, api_server: StandIn, capsys: pytest.CaptureFixture[str]
+    places: Places, site_api: StandIn, capsys: pytest.CaptureFixture[str]
 ) -> None:
     api = client(places)
     api.get("/version")
-    api_server.answers["/pools"] = (596, "Connection timed out")
+    site_api.answers["/pools"] = (596, "Connection timed out")
     assert ended(lambda: int(api.get("/pools"))) == 1
     assert capsys.readouterr().err == (
         "the site's API: Connection timed out; look at the site, and type the same again\n"
     )
 
 
-def test_missing_and_offline_hosts_are_named(places: Places, api_server: StandIn) -> None:
-    api_server.answers["/nodes"] = [
+def test_missing_and_offline_hosts_are_named(places: Places, site_api: StandIn) -> None:
+    site_api.answers["/nodes"] = [
         {"node": "pve1", "status": "online"},
         {"node": "pve02", "status": "offline"},
     ]
@@ -229,40 +220,40 @@ def test_missing_and_offline_hosts_are_named(places: Places, api_server: StandIn
     assert "pve02 is offline; start it, or write drain: true" in text
 
 
-def test_missing_storages_are_named_with_their_hosts(places: Places, api_server: StandIn) -> None:
-    rows = api_server.answers["/cluster/resources"]
-    api_server.answers["/cluster/resources"] = [
+def test_missing_storages_are_named_with_their_hosts(places: Places, site_api: StandIn) -> None:
+    rows = site_api.answers["/cluster/resources"]
+    site_api.answers["/cluster/resources"] = [
         row for row in rows if (row.get("storage"), row.get("node")) != ("shared", "pve02")
     ]
     assert "site.storages.shared: shared is not available on pve02" in said(checked(places))
 
 
-def test_an_empty_list_is_read_as_missing_rights(places: Places, api_server: StandIn) -> None:
-    api_server.answers["/cluster/resources"] = []
+def test_an_empty_list_is_read_as_missing_rights(places: Places, site_api: StandIn) -> None:
+    site_api.answers["/cluster/resources"] = []
     text = said(checked(places))
     assert "shows this API token no storage at all" in text
     assert "Datastore.Audit" in text
 
 
 def test_a_token_that_sees_nothing_stops_what_would_take_everything_for_gone(
-    places: Places, api_server: StandIn
+    places: Places, site_api: StandIn
 ) -> None:
     stop_if_blind(site(places), look(client(places), site(places), []))
-    api_server.answers["/cluster/resources"] = []
+    site_api.answers["/cluster/resources"] = []
     with pytest.raises(PreflightError, match="shows this API token no storage at all"):
         stop_if_blind(site(places), look(client(places), site(places), []))
 
 
-def test_a_missing_exposed_bridge_is_somebodys_to_make(places: Places, api_server: StandIn) -> None:
-    api_server.answers["/nodes/pve02/network"] = [{"iface": "vmbr1"}, {"iface": "vmbr00"}]
+def test_a_missing_exposed_bridge_is_somebodys_to_make(places: Places, site_api: StandIn) -> None:
+    site_api.answers["/nodes/pve02/network"] = [{"iface": "vmbr1"}, {"iface": "vmbr00"}]
     text = said(checked(places))
     assert "site.network.exposed.bridge: vmbr0 is no bridge of pve02; did you mean vmbr00?" in text
 
 
-def test_what_the_site_stack_makes_is_told_apart(places: Places, api_server: StandIn) -> None:
-    api_server.answers["/nodes/pve02/network"] = [{"iface": "vmbr0"}]
-    rows = api_server.answers["/cluster/resources"]
-    api_server.answers["/cluster/resources"] = [row for row in rows if "vmid" not in row]
+def test_what_the_site_stack_makes_is_told_apart(places: Places, site_api: StandIn) -> None:
+    site_api.answers["/nodes/pve02/network"] = [{"iface": "vmbr0"}]
+    rows = site_api.answers["/cluster/resources"]
+    site_api.answers["/cluster/resources"] = [row for row in rows if "vmid" not in row]
     findings = checked(places)
     assert findings.problems == []
     assert findings.site_lacks == [
@@ -271,17 +262,17 @@ def test_what_the_site_stack_makes_is_told_apart(places: Places, api_server: Sta
     ]
 
 
-def test_a_template_number_that_a_guest_has_is_refused(places: Places, api_server: StandIn) -> None:
-    row = api_server.answers["/cluster/resources"][-1]
+def test_a_template_number_that_a_guest_has_is_refused(places: Places, site_api: StandIn) -> None:
+    row = site_api.answers["/cluster/resources"][-1]
     row |= {"template": 0, "name": "mail", "tags": ""}
     text = said(checked(places))
     assert "site.images.debian-12.vmid: 9000 is the VMID of mail on pve01, which is no" in text
 
 
 def test_a_machine_that_has_not_become_its_template_is_the_site_stacks_to_finish(
-    places: Places, api_server: StandIn
+    places: Places, site_api: StandIn
 ) -> None:
-    api_server.answers["/cluster/resources"][-1]["template"] = 0
+    site_api.answers["/cluster/resources"][-1]["template"] = 0
     findings = checked(places)
     assert findings.problems == []
     assert findings.site_lacks == ["template 9000 of image debian-12 on pve01"]
@@ -294,9 +285,9 @@ def occupy(server: StandIn, vmid: int, tags: str = "", description: str = "") ->
     server.answers[f"/nodes/pve02/qemu/{vmid}/config"] = {"description": description}
 
 
-def test_guests_of_others_in_our_numbers_are_refused(places: Places, api_server: StandIn) -> None:
-    occupy(api_server, 100101)
-    occupy(api_server, 100555, description="not in the plan")
+def test_guests_of_others_in_our_numbers_are_refused(places: Places, site_api: StandIn) -> None:
+    occupy(site_api, 100101)
+    occupy(site_api, 100555, description="not in the plan")
     text = said(checked(places))
     found = "100101 (mail on pve02, a virtual machine without our mark)"
     assert f"event.vmids: holds VMIDs that others use: {found}; write a range" in text
@@ -308,27 +299,27 @@ def test_guests_of_others_in_our_numbers_are_refused(places: Places, api_server:
     [("c01;event;practicum", ""), ("", "practicum:event:c01-head A small event")],
 )
 def test_a_lost_guest_of_ours_is_known_by_tags_or_description(
-    places: Places, api_server: StandIn, tags: str, description: str
+    places: Places, site_api: StandIn, tags: str, description: str
 ) -> None:
-    occupy(api_server, 100101, tags, description)
+    occupy(site_api, 100101, tags, description)
     text = said(checked(places))
     assert "holds guests with this stack's mark that its state does not know: 100101" in text
     for known in (Known(state=frozenset({100101})), Known(begun=frozenset({100101}))):
         assert checked(places, known).problems == []
 
 
-def test_a_guest_of_another_event_is_not_ours(places: Places, api_server: StandIn) -> None:
-    occupy(api_server, 100101, "practicum;sc09", "practicum:sc09:c01-head")
+def test_a_guest_of_another_event_is_not_ours(places: Places, site_api: StandIn) -> None:
+    occupy(site_api, 100101, "practicum;sc09", "practicum:sc09:c01-head")
     assert "holds VMIDs that others use: 100101" in said(checked(places))
 
 
 def test_a_missing_image_file_is_told_before_the_template_is_made(
-    places: Places, api_server: StandIn
+    places: Places, site_api: StandIn
 ) -> None:
-    rows = api_server.answers["/cluster/resources"]
-    api_server.answers["/cluster/resources"] = [row for row in rows if "vmid" not in row]
+    rows = site_api.answers["/cluster/resources"]
+    site_api.answers["/cluster/resources"] = [row for row in rows if "vmid" not in row]
     assert checked_site(places).problems == []
-    api_server.answers["/nodes/pve01/storage/shared/content"] = [
+    site_api.answers["/nodes/pve01/storage/shared/content"] = [
         {"volid": "shared:import/debian-13.qcow2"}
     ]
     text = said(checked_site(places))
@@ -337,16 +328,16 @@ def test_a_missing_image_file_is_told_before_the_template_is_made(
 
 
 def test_a_template_of_ours_without_state_is_not_made_over(
-    places: Places, api_server: StandIn
+    places: Places, site_api: StandIn
 ) -> None:
     assert "that its state does not know: 9000 (debian-12 on pve01)" in said(checked_site(places))
     assert checked_site(places, Known(state=frozenset({9000}))).problems == []
 
 
-def test_all_findings_come_at_once_with_their_lines(places: Places, api_server: StandIn) -> None:
-    api_server.answers["/nodes/pve02/network"] = [{"iface": "vmbr1"}]
-    occupy(api_server, 100101)
-    occupy(api_server, 100111)
+def test_all_findings_come_at_once_with_their_lines(places: Places, site_api: StandIn) -> None:
+    site_api.answers["/nodes/pve02/network"] = [{"iface": "vmbr1"}]
+    occupy(site_api, 100101)
+    occupy(site_api, 100111)
     findings = checked(places)
     with pytest.raises(PreflightError) as caught:
         findings.stop_if_any()
@@ -354,7 +345,7 @@ def test_all_findings_come_at_once_with_their_lines(places: Places, api_server: 
 
 
 def test_a_connection_that_the_api_closed_is_opened_again(
-    places: Places, api_server: StandIn, monkeypatch: pytest.MonkeyPatch
+    places: Places, site_api: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api = client(places)
     api.get("/version")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
+from lab.engines import availability
 from lab.network import system
 
 _NEEDED = {
@@ -30,8 +29,7 @@ mount -t overlay overlay -o "lowerdir=$PWD/lower,upperdir=$PWD/upper,workdir=$PW
 
 def missing_packages() -> list[str]:
     """Debian's packages with the programs that are not there."""
-    absent = (package for program, package in _NEEDED.items() if not shutil.which(program))
-    return list(dict.fromkeys(absent))
+    return availability.missing_packages(_NEEDED)
 
 
 def unavailable(folder: Path | None = None) -> str | None:
@@ -39,21 +37,9 @@ def unavailable(folder: Path | None = None) -> str | None:
 
     `folder` is where their disks are to be; it is made when it is not there.
     """
-    if sys.platform != "linux":
-        return "guests run as containers on Linux only"
-    if os.geteuid() != 0:
-        return (
-            "guests that really run need root: start the lab as root, or write `engine: none` "
-            "under practicum:lab"
-        )
-    if missing := missing_packages():
-        return f"programs are missing; on Debian type: apt install {' '.join(missing)}"
-    if not Path("/dev/loop-control").exists():
-        return "this machine has no loop devices, by which an image is mounted"
-    probe = ["unshare", "--mount", "--net", "--cgroup", "--pid", "--fork", "true"]
-    if subprocess.run(probe, capture_output=True, check=False).returncode != 0:
-        return "this machine does not let root make namespaces"
-    return None if folder is None else _no_overlay(folder)
+    use = "loop devices, by which an image is mounted"
+    reason = availability.lacking("containers", _NEEDED, Path("/dev/loop-control"), use)
+    return reason if reason or folder is None else _no_overlay(folder)
 
 
 def _no_overlay(folder: Path) -> str | None:

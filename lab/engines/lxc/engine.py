@@ -21,7 +21,7 @@ from lab.engines.lxc.inside import Container
 from lab.engines.lxc.machine_limits import put_back, raise_limits
 from lab.engines.lxc.programs import run, with_groups, words
 from lab.engines.lxc.usage import Usage
-from lab.engines.lxc.watch import Watch
+from lab.engines.lxc.watch import Watch, note_end
 from lab.engines.lxc.wiring import Wiring
 from lab.engines.mounted import mounted
 from lab.errors import TaskError
@@ -199,21 +199,9 @@ class LxcEngine:
 
     async def _ended(self, vmid: int) -> None:
         """A guest has ended by itself: its participant has switched it off."""
-        from lab.guests.power import mark_stopped  # it reads the engines' room
-        from lab.guests.record import find_row, from_row
-
         guest = self._guests.get(vmid)
-        if vmid in self._ending or guest is None:
-            return
-        lab = guest.lab
-        async with lab.locks.guest(vmid):
-            row = find_row(lab, vmid)
-            if self._container(vmid).monitor is not None or row is None:
-                return
-            await self._clear(vmid)
-            if row["status"] == "running":
-                mark_stopped(from_row(lab, vmid, row))
-                lab.store.commit()
+        if vmid not in self._ending and guest is not None:
+            await note_end(guest, lambda: self._container(vmid).monitor is not None, self._clear)
 
     async def reset(self, guest: Guest) -> None:
         """Cut the power and boot again."""

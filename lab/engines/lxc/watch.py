@@ -1,4 +1,4 @@
-"""Sees processes end that are no children of this one, by their descriptors."""
+"""Sees processes end that are no children of this one, by their descriptors; notes what ended."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lab.guests.record import Guest
 
 
 class Watch:
@@ -53,3 +57,24 @@ class Watch:
                 self.drop(vmid)
         for task in self._work:
             task.cancel()
+
+
+async def note_end(
+    guest: Guest, runs: Callable[[], bool], clear: Callable[[int], Awaitable[None]]
+) -> None:
+    """Clear away what a guest leaves that has ended by itself, and write down that it is off.
+
+    With its lock held: meanwhile somebody may have started or removed it.
+    """
+    from lab.guests.power import mark_stopped  # it reads the engines' room
+    from lab.guests.record import find_row, from_row
+
+    lab, vmid = guest.lab, guest.vmid
+    async with lab.locks.guest(vmid):
+        row = find_row(lab, vmid)
+        if runs() or row is None:
+            return
+        await clear(vmid)
+        if row["status"] == "running":
+            mark_stopped(from_row(lab, vmid, row))
+            lab.store.commit()

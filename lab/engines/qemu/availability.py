@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
-import sys
 from functools import cache
 from pathlib import Path
 
+from lab.engines import availability
 from lab.network import system
 
 _NEEDED = {
@@ -28,22 +27,9 @@ _PROBE = (
 
 def unavailable() -> str | None:
     """Why guests cannot run here, in a sentence that says what to do; None when they can."""
-    if sys.platform != "linux":
-        return "guests run as machines of QEMU on Linux only"
-    if os.geteuid() != 0:
-        return (
-            "guests that really run need root: start the lab as root, or write `engine: none` "
-            "under practicum:lab"
-        )
-    missing = [package for program, package in _NEEDED.items() if not shutil.which(program)]
-    if missing:
-        return f"programs are missing; on Debian type: apt install {' '.join(missing)}"
-    if not Path("/dev/net/tun").exists():
-        return "this machine has no /dev/net/tun, by which machines are plugged into networks"
-    probe = ["unshare", "--mount", "--net", "--cgroup", "--pid", "--fork", "true"]
-    if subprocess.run(probe, capture_output=True, check=False).returncode != 0:
-        return "this machine does not let root make namespaces"
-    return system.unavailable()
+    use = "/dev/net/tun, by which machines are plugged into networks"
+    reason = availability.lacking("machines of QEMU", _NEEDED, Path("/dev/net/tun"), use)
+    return reason or system.unavailable()
 
 
 @cache

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lab.engines.base import Disk, Figures, Log
 from lab.engines.lxc.console import View
 from lab.engines.lxc.holder import Holder
-from lab.engines.lxc.watch import Watch
+from lab.engines.lxc.watch import Watch, note_end
 from lab.engines.qemu import command, states
 from lab.engines.qemu import process as processes
 from lab.engines.qemu.agent import Agent
@@ -65,6 +65,11 @@ class QemuEngine:
         self._guests: dict[int, Guest] = {}
         self._ending: set[int] = set()
         self._starting = asyncio.Semaphore(STARTS_AT_ONCE)
+
+    @property
+    def adopted(self) -> bool:
+        """Whether machines of an earlier start of the lab may go on: their holder is there."""
+        return self._holder.adopt()
 
     async def open(self, hosts: Iterable[str], lab: Lab) -> None:
         """Make the holder and the hosts' networks, or take over those that are there."""
@@ -223,21 +228,9 @@ class QemuEngine:
 
     async def _ended(self, vmid: int) -> None:
         """A machine has ended by itself: its participant has switched it off."""
-        from lab.guests.power import mark_stopped  # it reads the engines' room
-        from lab.guests.record import find_row, from_row
-
         guest = self._guests.get(vmid)
-        if vmid in self._ending or guest is None:
-            return
-        lab = guest.lab
-        async with lab.locks.guest(vmid):
-            row = find_row(lab, vmid)
-            if self._process(vmid).pid is not None or row is None:
-                return
-            await self._clear(vmid)
-            if row["status"] == "running":
-                mark_stopped(from_row(lab, vmid, row))
-                lab.store.commit()
+        if vmid not in self._ending and guest is not None:
+            await note_end(guest, lambda: self._process(vmid).pid is not None, self._clear)
 
     def _monitor(self, guest: Guest) -> Monitor:
         found = self._monitors.get(guest.vmid)
