@@ -2,6 +2,10 @@
 
 A torn or empty file must never be taken for "nothing is deployed". The engine keeps the state from
 before the last write beside the file, and one copy of each run.
+
+The engine puts states in their place whole, but writes the attributes of a file (type, checksum)
+beside it as they come. One that is killed there leaves them torn, and then no engine reads the
+state any more. They say nothing that is needed: without them the state is read as ever.
 """
 
 from __future__ import annotations
@@ -10,6 +14,7 @@ import gzip
 import json
 import shlex
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +27,28 @@ SHOWN_COPIES = 3
 def stop_if_torn(backend_url: str, stack: str) -> None:
     """`RunError` with the whole copies of a state file that is torn, empty or another stack's.
 
-    Does nothing for backends that are no folder, and for a stack without a file.
+    Torn attributes of the file are removed. Does nothing for backends that are no folder, and for a
+    stack without a file.
     """
     if not backend_url.startswith("file://"):
         return
     folder = Path(backend_url.removeprefix("file://")).expanduser() / ".pulumi"
+    _drop_torn_attributes(folder, stack)
     for path in (folder / "stacks" / PROJECT / f"{stack}{end}" for end in (".json", ".json.gz")):
         if path.is_file() and (problem := _problem(path, stack)):
             copies = [each for each in _copies(folder, path, stack) if not _problem(each, stack)]
             raise RunError(_text(path, problem, copies))
+
+
+def _drop_torn_attributes(folder: Path, stack: str) -> None:
+    """Harmless for an engine that is just writing them: it does without."""
+    of_state = (folder / "stacks" / PROJECT).glob(f"{stack}.json*.attrs")
+    for path in (folder / "meta.yaml.attrs", *of_state):
+        with suppress(OSError):
+            try:
+                json.loads(path.read_bytes())
+            except ValueError:
+                path.unlink()
 
 
 def _problem(path: Path, stack: str) -> str:

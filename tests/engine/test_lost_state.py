@@ -107,6 +107,16 @@ def test_a_torn_state_is_refused_with_the_command_that_puts_its_copy_back(
     assert practice.good("up", "laptop").changes == {}
 
 
+def test_attributes_of_a_state_that_a_killed_engine_left_torn_stop_nobody(
+    practice: Practice,
+) -> None:
+    (path,) = backend(practice).glob(".pulumi/stacks/**/laptop.json.attrs")
+    for verb in ("preview", "refresh", "up"):
+        path.write_bytes(b"")
+        run = practice.good(verb, "laptop")
+        assert run.changes == {}
+
+
 def test_destroy_of_an_event_without_a_state_leaves_nothing_of_it(practice: Practice) -> None:
     shutil.rmtree(backend(practice))
     practice.good("destroy", "laptop")

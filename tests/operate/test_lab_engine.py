@@ -169,7 +169,10 @@ def test_levels_decide_which_flavour_an_event_needs(
     tmp_path: Path, level: str, flavour: str
 ) -> None:
     event = (ROOT / "stacks" / "Pulumi.laptop.yaml").read_text()
-    (tmp_path / "Pulumi.laptop.yaml").write_text(f"{event}    contextualize: {{level: {level}}}\n")
+    assert event.count("    on: lab\n") == 1
+    level_line = f"    contextualize: {{level: {level}}}\n"
+    event = event.replace("    on: lab\n", f"    on: lab\n{level_line}")
+    (tmp_path / "Pulumi.laptop.yaml").write_text(event)
     stack = load(str(tmp_path / "Pulumi.laptop.yaml"), Places(root=ROOT, state=tmp_path))
     assert isinstance(stack, EventStack)
     assert images_of(stack.site, plan_event(stack)) == {"debian-12": flavour}

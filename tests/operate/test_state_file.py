@@ -56,6 +56,27 @@ def test_whole_states_and_those_that_are_no_files_are_not_our_business(tmp_path:
     stop_if_torn(f"file://{tmp_path}", "event")
 
 
+@pytest.mark.parametrize("torn", [b"", b'{"user.cache_control":"","md'])
+def test_torn_attributes_of_a_whole_state_are_removed_and_others_stay(
+    tmp_path: Path, torn: bytes
+) -> None:
+    path = state(tmp_path, body())
+    whole = b'{"md5":"h8kuV5Xou3JiDEPD+p1Tiw=="}\n'
+    wanted = {}
+    for place, content, kept in (
+        (path.with_name("event.json.attrs"), torn, False),
+        (path.with_name("event.json.bak.attrs"), torn, False),
+        (tmp_path / ".pulumi" / "meta.yaml.attrs", torn, False),
+        (path.with_name("events.json.attrs"), torn, True),
+        (path.with_name("event.json.gz.attrs"), whole, True),
+    ):
+        place.write_bytes(content)
+        wanted[place] = kept
+    stop_if_torn(f"file://{tmp_path}", "event")
+    assert {place: place.exists() for place in wanted} == wanted
+    assert path.read_bytes() == body()
+
+
 def test_a_state_torn_at_any_byte_is_refused(tmp_path: Path) -> None:
     whole = body()
     for length in range(len(whole)):
