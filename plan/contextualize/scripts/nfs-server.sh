@@ -14,12 +14,12 @@ fi
 modprobe -q nfsd 2>/dev/null || true
 if grep -qw nfsd /proc/filesystems; then
     need nfs-kernel-server
-    systemctl -q enable nfs-server
+    systemctl -q --no-reload enable nfs-server
     systemctl start nfs-server
     exportfs -ra
 else
     need nfs-ganesha nfs-ganesha-vfs rpcbind
-    systemctl -q enable rpcbind nfs-ganesha
+    systemctl -q --no-reload enable rpcbind nfs-ganesha
     systemctl start rpcbind
     systemctl restart nfs-ganesha
 fi

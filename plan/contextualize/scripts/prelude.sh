@@ -17,9 +17,13 @@ need() {
         -o Dpkg::Options::=--force-confold install $missing
 }
 
-# serve UNIT...: now, and after every boot.
+# serve UNIT...: now, and after every boot. Reading all units again costs more than all the rest of a
+# level, so it is done only where a unit that systemd knows has changed.
 serve() {
-    systemctl -q enable "$@"
+    systemctl -q --no-reload enable "$@"
+    case $(systemctl show -p NeedDaemonReload --value "$@") in
+    *yes*) systemctl -q daemon-reload ;;
+    esac
     systemctl restart "$@"
 }
 

@@ -1,4 +1,3 @@
-systemctl -q daemon-reload
 serve practicum-services.service
 
 if [ -n "$MIRROR" ]; then
