@@ -23,6 +23,7 @@ from operate.lab_control import ask
 from operate.lab_process import LabStatus
 from operate.places import Places
 from operate.stacks import load
+from tests.engine.entries import entries
 from tests.engine.ground import differences, done, picture, state_of
 from tests.engine.practice import ROOT, Practice
 
@@ -232,24 +233,6 @@ class KillingGround:
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
         _wait(lambda: not self._lab().running)
-
-
-def entries(state: dict[str, Any]) -> set[str]:
-    """The resources of a state, without what differs from run to run and decides nothing."""
-    return {json.dumps(_lasting(each), sort_keys=True) for each in state["resources"]}
-
-
-def _lasting(value: Any) -> Any:
-    if isinstance(value, dict):
-        own = {"created", "modified", "ciphertext", "provider"}
-        if str(value.get("type")).startswith("pulumi:providers:"):
-            own.add("id")
-        return {key: _lasting(each) for key, each in value.items() if key not in own}
-    if isinstance(value, list):
-        # The order of URNs among dependencies is the order in which they came.
-        texts = all(isinstance(each, str) for each in value)
-        return sorted(value) if texts else [_lasting(each) for each in value]
-    return value
 
 
 def _below(pid: int) -> Iterator[tuple[int, str]]:
