@@ -2,38 +2,32 @@
 
 The bound of a read is a server with the same HTTP library, TLS and answer that does nothing else;
 the peer is fakepve, another simulator of the API, with the same guests.
+
+What a site with 1,300 guests takes is measured on a lab of its own (bench/full_site.py).
 """
 
 from __future__ import annotations
 
-import json
-import socket
-import subprocess
-import sys
 import tempfile
 import time
-import urllib.parse
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import peers
+from bench import full_site
 from bench.figures import spread
 from bench.labs import Served, served
 from bench.processes import BenchError
 from bench.programs import prepare
-from bench.readers import read_once, reads_per_second, trusting
+from bench.readers import read_once, reads_per_second
 from bench.requestlog import Calls, calls, lines
 from bench.results import Arm, Result, Target
-from bench.stacks import NODES, ROOT, SHIPPED_CLUSTERS, Size
+from bench.servers import FAKEPVE, Reader, bare, fakepve, reader_of
+from bench.stacks import NODES, SHIPPED_CLUSTERS, Size
 
 TARGET_SHARE = 0.25
 FLUSH_S = 0.6  # seconds; the lab writes its log out five times a second
 LOAD_S = 2.0
-FAKEPVE = "0.5.0"
-FAKEPVE_PASSWORD = "bench"
 PATHS = {
     "GET version": "/api2/json/version",
     "GET cluster/resources, 131 guests": "/api2/json/cluster/resources",
@@ -54,14 +48,6 @@ class Ups:
     peak_mib: float = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reader:
-    """A server to read from, and how to be let in."""
-
-    port: int
-    headers: Mapping[str, str]
-
-
 Rates = dict[str, dict[str, list[float]]]  # by name of the read, then by server
 
 
@@ -77,79 +63,10 @@ def watch_up(program_up: Callable[[], float], lab: Served, ups: Ups) -> None:
     ups.peak_mib = lab.peak_mib
 
 
-@contextmanager
-def bare(lab: Served, body: bytes, folder: Path) -> Iterator[Reader]:
-    """A server that answers everything with `body`, under the lab's certificate."""
-    path = folder / "body"
-    path.write_bytes(body)
-    command = [sys.executable, "-P", "-m", "bench.bare", str(lab.state / "server.pem")]
-    command += [str(lab.state / "server.key"), str(path)]
-    with _started(command, {"PYTHONPATH": str(ROOT)}) as process:
-        yield Reader(port=int(process.stdout.readline() if process.stdout else 0), headers={})
-
-
-@contextmanager
-def fakepve(lab: Served, folder: Path, port: int) -> Iterator[Reader]:
-    """The peer with the shipped event's guests, under the lab's certificate as well.
-
-    Raises `BenchError` when it cannot be installed.
-    """
-    programs = peers.installed("fakepve", FAKEPVE)
-    names = [f"c{n:02d}-{node}" for n in range(1, SHIPPED_CLUSTERS + 1) for node in NODES]
-    guests = [
-        {"vmid": 1000 + number, "name": name, "status": "running", "config": {"memory": 512}}
-        for number, name in enumerate(["instructor", *names])
-    ]
-    (folder / "guests.json").write_text(json.dumps({"guests": guests}))
-    command = [str(programs / "fakepve"), "--host", "127.0.0.1", "--port", str(port)]
-    command += [
-        "--user",
-        "root@pam",
-        "--password",
-        FAKEPVE_PASSWORD,
-        "--cert",
-        str(lab.state / "server.pem"),
-    ]
-    command += ["--key", str(lab.state / "server.key"), str(folder / "guests.json")]
-    with _started(command, peers.variables(programs)):
-        yield Reader(port=port, headers={"Cookie": f"PVEAuthCookie={_ticket(port)}"})
-
-
-@contextmanager
-def _started(command: list[str], variables: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(
-        command,
-        env=dict(variables),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.communicate()
-
-
-def _ticket(port: int, patience_s: float = 15) -> str:
-    """Log in once the server answers."""
-    form = urllib.parse.urlencode({"username": "root@pam", "password": FAKEPVE_PASSWORD})
-    url = f"https://127.0.0.1:{port}/api2/json/access/ticket"
-    end = time.monotonic() + patience_s
-    while True:
-        try:
-            with urllib.request.urlopen(url, form.encode(), context=trusting()) as answer:
-                return str(json.load(answer)["data"]["ticket"])
-        except OSError as error:
-            if time.monotonic() > end:
-                raise BenchError(f"fakepve does not answer: {error}") from None
-            time.sleep(0.2)
-
-
 def read_rates(lab: Served, folder: Path, repeats: int) -> tuple[Rates, str]:
     """Reads per second of lab, bare server and peer in turn; and why a peer is missing."""
-    port = int(lab.endpoint.rpartition(":")[2])
-    own = Reader(port=port, headers={"Authorization": f"PVEAPIToken={lab.token}"})
+    own = reader_of(lab)
+    names = [f"c{n:02d}-{node}" for n in range(1, SHIPPED_CLUSTERS + 1) for node in NODES]
     rates: Rates = {}
     missing = ""
     for name, path in PATHS.items():
@@ -157,7 +74,7 @@ def read_rates(lab: Served, folder: Path, repeats: int) -> tuple[Rates, str]:
         body = read_once(own.port, path, own.headers)
         with bare(lab, body, folder) as bound:
             try:
-                with fakepve(lab, folder, _free_port()) as peer:
+                with fakepve(lab, folder, names) as peer:
                     _rounds(
                         rates[name], {"lab": own, "bare": bound, "fakepve": peer}, path, repeats
                     )
@@ -173,11 +90,6 @@ def _rounds(
     for _ in range(repeats):
         for server, reader in readers.items():
             rates[server].append(reads_per_second(reader.port, path, reader.headers, LOAD_S))
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
 
 
 def results(size: Size, ups: Ups, rates: Rates, missing: str) -> Iterator[Result]:
@@ -233,5 +145,7 @@ def bench(repeats: int, *, say: Say) -> tuple[list[Result], dict[str, str]]:
                 if number < repeats:
                     programs.practicum.stage("destroy")
             rates, missing = read_rates(lab, folder, repeats)
+        say(f"a site with {full_site.GUESTS} guests")
+        full = full_site.results(folder, repeats)
     used = {"engine": programs.engine_version, "fakepve": FAKEPVE}
-    return list(results(size, ups, rates, missing)), used
+    return [*results(size, ups, rates, missing), *full], used

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from bench.processes import BenchError
 
@@ -58,6 +59,31 @@ def read_once(port: int, path: str, headers: Mapping[str, str]) -> bytes:
             stream[1].close()
 
     return asyncio.run(once())
+
+
+def seconds_of_a_read(
+    port: int,
+    path: str,
+    headers: Mapping[str, str],
+    count: int,
+    before: Callable[[], None] | None = None,
+) -> float:
+    """The median over `count` answers that one kept connection asks for, one after the other;
+    `before` is called before each of them, and its time is not counted."""
+
+    async def one_by_one() -> list[float]:
+        stream = await _open(port)
+        asked, took = request(path, headers), []
+        for _ in range(count):
+            if before is not None:
+                before()
+            start = time.perf_counter()
+            await exchange(stream, asked)
+            took.append(time.perf_counter() - start)
+        stream[1].close()
+        return took
+
+    return statistics.median(asyncio.run(one_by_one()))
 
 
 def reads_per_second(port: int, path: str, headers: Mapping[str, str], seconds: float) -> float:
