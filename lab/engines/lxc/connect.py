@@ -40,7 +40,8 @@ def connect(state: Path, vmid: int, port: int) -> None:
 
 def carry(there: socket.socket, given: int, told: int) -> None:
     """Bytes from the descriptor `given` to the socket, and from there to `told`."""
-    with selectors.DefaultSelector() as ready:
+    # Not epoll, which refuses files and /dev/null.
+    with selectors.PollSelector() as ready:
         ready.register(given, selectors.EVENT_READ)
         ready.register(there, selectors.EVENT_READ)
         while True:

@@ -51,9 +51,12 @@ def connect(state: Path, vmid: int, port: int) -> bool:
             f"guest {vmid}, port {port}: {said or error}; it is asked at the IPv6 address that its "
             f"card net{card.nic} has by itself"
         ) from None
-    with there:
-        there.settimeout(None)
-        carry(there, 0, 1)
+    try:
+        with there:
+            there.settimeout(None)
+            carry(there, 0, 1)
+    except OSError as error:
+        raise TaskError(f"guest {vmid}, port {port}: {error.strerror or error}") from None
     return True
 
 
