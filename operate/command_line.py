@@ -255,33 +255,6 @@ def bench(context: typer.Context, name: Annotated[str, typer.Argument(metavar="N
     engine_verbs.bench(name, context.args)
 
 
-@app.command()
-def contextualize(
-    stack: Annotated[str, typer.Argument(metavar="STACK", help="Event.")],
-    clusters: Annotated[Optional[list[str]], typer.Argument(metavar="[CLUSTER]...")] = None,  # noqa: UP045
-    force: Annotated[bool, typer.Option("--force", help="Over what participants changed.")] = False,
-    json_events: Json = False,
-) -> None:
-    """Prepare clusters once more, up to the level that the stack file asks for."""
-    from operate.contextualize import verb
-    from operate.places import Places
-    from operate.progress import telling
-    from operate.stacks import load_event
-
-    places = Places.of(os.environ)
-    told = telling(json_events=json_events)
-    event = load_event(stack, places)
-    raise typer.Exit(verb.contextualize(event, clusters or [], places, told, force=force))
-
-
-@app.command("contextualize-cluster", hidden=True)
-def contextualize_cluster(stack: str, cluster: str) -> None:
-    """What the program runs for one cluster: secret and token come on standard input."""
-    from operate.contextualize import verb
-
-    raise typer.Exit(verb.from_program(stack, cluster, sys.stdin, os.environ))
-
-
 @app.command(
     help="Build the image that guests start from, or list what is built.",
     add_help_option=False,

@@ -10,9 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
 from event.problems import RunError
 from operate import command_line
+from operate.lab_faults import faults_app
 from operate.places import ROOT, Places
 
 HEAVY = (
@@ -50,6 +52,14 @@ def test_every_verb_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
                  "bench", "env", "access", "unlock", "pulumi"):  # fmt: skip
         assert re.search(rf"^  {verb} ", text, re.MULTILINE), verb
         assert command_line.run([verb, "--help"]) == 0
+
+
+@pytest.mark.parametrize("part", [command_line.app, command_line.lab_app, faults_app])
+def test_no_verb_is_registered_twice(part: typer.Typer) -> None:
+    names = [each.name or each.callback.__name__.replace("_", "-")
+             for each in part.registered_commands if each.callback]  # fmt: skip
+    assert len(names) > 3
+    assert sorted(set(names)) == sorted(names)
 
 
 def test_wrong_usage_is_two_and_has_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
