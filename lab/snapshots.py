@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
+from lab.call import Call
 from lab.errors import ApiError, TaskError, failure
 from lab.guests import drives
 from lab.machine import Config, Machine
@@ -20,8 +21,11 @@ from lab.storage.features import has_feature
 from lab.storage.volumes import volumes
 
 if TYPE_CHECKING:
+    from lab.app import Lab
     from lab.tasks import TaskLog
 
+Load = Callable[["Lab", Any, str], Machine]
+Start = Callable[[Call, str, int], Awaitable[str]]
 _UNUSED = re.compile(r"unused\d+")
 # What a snapshot does not copy from a configuration, nor a rollback from a snapshot.
 _OWN = frozenset({"snapstate", "snaptime", "vmstate", "lock", "digest", "description"})
@@ -57,24 +61,20 @@ def _listed(name: str, snap: Config) -> dict[str, Any]:
     return row | {key: snap[key] for key in ("parent", "snapstate") if snap.get(key)}
 
 
-def describe(machine: Machine, name: str, text: str) -> None:
-    """Change the description of a snapshot; the guest's lock is held."""
-    machine.check_lock()
-    machine.snapshot(name)["description"] = text
-    machine.save()
-
-
 class Snapshots:
     """Takes, removes and goes back to snapshots of one guest, inside a task.
 
     A kind of guest fills in what only it does: saving memory, stopping, starting.
     """
 
-    def __init__(self, load: Callable[[], Machine], log: TaskLog) -> None:
-        self._load = load
-        self._log = log
-        machine = load()
-        self._lab, self._vmid = machine.lab, machine.vmid
+    def __init__(self, call: Call, log: TaskLog) -> None:
+        self._lab, self._log = call.lab, log
+        self._vmid, self._node = int(call.params["vmid"]), str(call.params["node"])
+        self.load()  # one that is not there fails before it is waited for
+
+    def load(self) -> Machine:
+        """The guest as it is now; 500 when it is not on that host."""
+        raise NotImplementedError
 
     def check_state(self, machine: Machine, *, with_memory: bool) -> None:
         """500 when the guest has what cannot be in a snapshot."""
@@ -107,7 +107,7 @@ class Snapshots:
     async def create(self, name: str, description: str | None, *, with_memory: bool) -> None:
         """Take a snapshot; nothing stays of one that fails."""
         async with self._lab.locks.guest(self._vmid):
-            machine = self._load()
+            machine = self.load()
             self._prepare(machine, name, description, with_memory=with_memory)
         try:
             await self._take_disks(machine, name)
@@ -116,7 +116,7 @@ class Snapshots:
             await self._undo(name)
             raise
         async with self._lab.locks.guest(self._vmid):
-            machine = self._load()
+            machine = self.load()
             machine.snapshot(name).pop("snapstate", None)
             machine.config.pop("lock", None)
             machine.config["parent"] = name
@@ -164,7 +164,7 @@ class Snapshots:
 
     async def _undo(self, name: str) -> None:
         async with self._lab.locks.guest(self._vmid):
-            machine = self._load()
+            machine = self.load()
             snap = machine.snapshots.pop(name)
             self._free_memory(machine, snap)
             self._drop_disks(machine, snap, name, force=True)
@@ -194,7 +194,7 @@ class Snapshots:
         a disk's snapshot cannot be removed.
         """
         async with self._lab.locks.guest(self._vmid):
-            machine = self._load()
+            machine = self.load()
             snap = machine.snapshot(name)
             machine.check_lock()
             if machine.template:
@@ -204,7 +204,7 @@ class Snapshots:
             machine.save()
         await self.forget(machine, name)
         async with self._lab.locks.guest(self._vmid):
-            machine = self._load()
+            machine = self.load()
             snap = machine.snapshot(name)
             self._free_memory(machine, snap)
             freed = self._drop_disks(machine, snap, name, force=force)
@@ -220,7 +220,7 @@ class Snapshots:
         Changes that were pending are lost. Disks that the snapshot does not have become unused.
         """
         async with self._lab.locks.guest(self._vmid):
-            machine = self._load()
+            machine = self.load()
             self._check_roll_back(machine, name)
             machine.check_lock()
             if machine.running:
@@ -232,7 +232,7 @@ class Snapshots:
             rows.roll_back(rows.require(volid, machine.node), name)
         await self.restore(machine, name)
         async with self._lab.locks.guest(self._vmid):
-            machine = self._load()
+            machine = self.load()
             snap = machine.snapshot(name)
             _apply(machine, name, snap)
             await self.restored(machine, snap)
@@ -246,6 +246,54 @@ class Snapshots:
         if state := snap.get("snapstate"):
             text = f"unable to rollback to incomplete snapshot (snapstate = {state})"
             raise failure(text)
+
+
+async def create_in_task(
+    call: Call, kind: str, of: type[Snapshots], *, with_memory: bool = False
+) -> str:
+    """Take a snapshot in a task of that kind."""
+    params = call.params
+
+    async def work(log: TaskLog) -> None:
+        name, text = params["snapname"], params.get("description")
+        await of(call, log).create(name, text, with_memory=with_memory)
+
+    return await call.lab.tasks.start(call, params["node"], kind, str(params["vmid"]), work)
+
+
+async def roll_back_in_task(call: Call, kind: str, of: type[Snapshots], start: Start) -> str:
+    """Go back to a snapshot in a task of that kind; with `start` the guest runs afterwards."""
+    params = call.params
+
+    async def work(log: TaskLog) -> None:
+        snapshots = of(call, log)
+        await snapshots.roll_back(params["snapname"])
+        if params.get("start") and not snapshots.load().running:
+            await start(call, params["node"], int(params["vmid"]))
+
+    return await call.lab.tasks.start(call, params["node"], kind, str(params["vmid"]), work)
+
+
+async def delete_in_task(call: Call, kind: str, of: type[Snapshots]) -> str:
+    """Remove a snapshot in a task of that kind."""
+    params = call.params
+
+    async def work(log: TaskLog) -> None:
+        await of(call, log).delete(params["snapname"], force=bool(params.get("force")))
+
+    return await call.lab.tasks.start(call, params["node"], kind, str(params["vmid"]), work)
+
+
+async def describe(call: Call, load: Load) -> None:
+    """Change the description of a snapshot, when one is given."""
+    params = call.params
+    if "description" not in params:
+        return
+    async with call.lab.locks.guest(params["vmid"]):
+        machine = load(call.lab, params["vmid"], params["node"])
+        machine.check_lock()
+        machine.snapshot(params["snapname"])["description"] = params["description"]
+        machine.save()
 
 
 def _copied(config: Config) -> Config:

@@ -34,9 +34,11 @@ class _OfGuest(snapshots.Snapshots):
     """Snapshots of a virtual machine, which may hold its memory."""
 
     def __init__(self, call: Call, log: TaskLog) -> None:
-        lab, vmid, node = call.lab, int(call.params["vmid"]), call.params["node"]
-        super().__init__(lambda: load(lab, vmid, node), log)
-        self._engine = engine_of(lab)
+        super().__init__(call, log)
+        self._engine = engine_of(call.lab)
+
+    def load(self) -> Guest:
+        return load(self._lab, self._vmid, self._node)
 
     def check_state(self, machine: Machine, *, with_memory: bool) -> None:
         memory.check_blockers(machine.config, with_memory=with_memory)
@@ -105,17 +107,12 @@ async def list_snapshots(call: Call) -> list[dict[str, Any]]:
 async def create_snapshot(call: Call) -> str:
     """Take a snapshot, with the memory of a running guest when `vmstate` is set."""
     params, name = call.params, call.params["snapname"]
-    node, vmid = params["node"], int(params["vmid"])
     with_memory = bool(params.get("vmstate"))
     if name == _RESERVED[0] or name.lower() == _RESERVED[1]:
         raise failure(f"unable to use snapshot name '{name.lower()}' (reserved name)")
-    memory.check_blockers(load(call.lab, vmid, node).config, with_memory=with_memory)
-
-    async def work(log: TaskLog) -> None:
-        made = _OfGuest(call, log)
-        await made.create(name, params.get("description"), with_memory=with_memory)
-
-    return await call.lab.tasks.start(call, node, "qmsnapshot", str(vmid), work)
+    guest = load(call.lab, params["vmid"], params["node"])
+    memory.check_blockers(guest.config, with_memory=with_memory)
+    return await snapshots.create_in_task(call, "qmsnapshot", _OfGuest, with_memory=with_memory)
 
 
 @handles("GET", f"{SNAPSHOT}/config")
@@ -133,40 +130,21 @@ def masked(config: dict[str, Any]) -> dict[str, Any]:
 @handles("PUT", f"{SNAPSHOT}/config")
 async def change_snapshot(call: Call) -> None:
     """Change the description of a snapshot."""
-    params = call.params
-    if "description" not in params:
-        return
-    async with call.lab.locks.guest(params["vmid"]):
-        guest = load(call.lab, params["vmid"], params["node"])
-        snapshots.describe(guest, params["snapname"], params["description"])
+    await snapshots.describe(call, load)
 
 
 @handles("POST", f"{SNAPSHOT}/rollback")
 async def roll_back(call: Call) -> str:
     """Go back to a snapshot; one with memory, or `start`, has the guest run afterwards."""
-    params = call.params
-    lab, node, vmid = call.lab, params["node"], int(params["vmid"])
-    if params.get("start"):
-        require(call, vmid, None, "VM.PowerMgmt")
-
-    async def work(log: TaskLog) -> None:
-        await _OfGuest(call, log).roll_back(params["snapname"])
-        if params.get("start") and not load(lab, vmid, node).running:
-            await start_task(call, node, vmid)
-
-    return await lab.tasks.start(call, node, "qmrollback", str(vmid), work)
+    if call.params.get("start"):
+        require(call, int(call.params["vmid"]), None, "VM.PowerMgmt")
+    return await snapshots.roll_back_in_task(call, "qmrollback", _OfGuest, start_task)
 
 
 @handles("DELETE", SNAPSHOT)
 async def delete_snapshot(call: Call) -> str:
     """Remove a snapshot."""
-    params = call.params
-
-    async def work(log: TaskLog) -> None:
-        await _OfGuest(call, log).delete(params["snapname"], force=bool(params.get("force")))
-
-    node, vmid = params["node"], str(params["vmid"])
-    return await call.lab.tasks.start(call, node, "qmdelsnapshot", vmid, work)
+    return await snapshots.delete_in_task(call, "qmdelsnapshot", _OfGuest)
 
 
 @handles("GET", f"{QEMU}/feature")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lab import snapshots
 from lab.call import Call
@@ -14,9 +14,6 @@ from lab.machine import Machine
 from lab.routes import handles
 from lab.storage.features import has_feature
 
-if TYPE_CHECKING:
-    from lab.tasks import TaskLog
-
 SNAPSHOTS = f"{LXC}/snapshot"
 SNAPSHOT = f"{SNAPSHOTS}/{{snapname}}"
 _RESERVED = ("current", "vzdump")
@@ -25,9 +22,8 @@ _RESERVED = ("current", "vzdump")
 class _OfContainer(snapshots.Snapshots):
     """Snapshots of a container, which never hold memory."""
 
-    def __init__(self, call: Call, log: TaskLog) -> None:
-        lab, vmid, node = call.lab, int(call.params["vmid"]), call.params["node"]
-        super().__init__(lambda: load(lab, vmid, node), log)
+    def load(self) -> Container:
+        return load(self._lab, self._vmid, self._node)
 
     async def stop(self, machine: Machine) -> None:
         if isinstance(machine, Container):
@@ -43,15 +39,9 @@ async def list_snapshots(call: Call) -> list[dict[str, Any]]:
 @handles("POST", SNAPSHOTS)
 async def create_snapshot(call: Call) -> str:
     """Take a snapshot; a container that does not exist fails the task."""
-    params, name = call.params, call.params["snapname"]
-    if name in _RESERVED:
+    if (name := call.params["snapname"]) in _RESERVED:
         raise failure(f"unable to use snapshot name '{name}' (reserved name)")
-
-    async def work(log: TaskLog) -> None:
-        made = _OfContainer(call, log)
-        await made.create(name, params.get("description"), with_memory=False)
-
-    return await call.lab.tasks.start(call, params["node"], "vzsnapshot", str(params["vmid"]), work)
+    return await snapshots.create_in_task(call, "vzsnapshot", _OfContainer)
 
 
 @handles("GET", f"{SNAPSHOT}/config")
@@ -64,39 +54,19 @@ async def read_snapshot(call: Call) -> dict[str, Any]:
 @handles("PUT", f"{SNAPSHOT}/config")
 async def change_snapshot(call: Call) -> None:
     """Change the description of a snapshot."""
-    params = call.params
-    if "description" not in params:
-        return
-    async with call.lab.locks.guest(params["vmid"]):
-        container = load(call.lab, params["vmid"], params["node"])
-        snapshots.describe(container, params["snapname"], params["description"])
+    await snapshots.describe(call, load)
 
 
 @handles("POST", f"{SNAPSHOT}/rollback")
 async def roll_back(call: Call) -> str:
     """Go back to a snapshot; with `start` the container runs afterwards."""
-    params = call.params
-    lab, node, vmid = call.lab, params["node"], int(params["vmid"])
-
-    async def work(log: TaskLog) -> None:
-        await _OfContainer(call, log).roll_back(params["snapname"])
-        if params.get("start"):
-            await start_task(call, node, vmid)
-
-    return await lab.tasks.start(call, node, "vzrollback", str(vmid), work)
+    return await snapshots.roll_back_in_task(call, "vzrollback", _OfContainer, start_task)
 
 
 @handles("DELETE", SNAPSHOT)
 async def delete_snapshot(call: Call) -> str:
     """Remove a snapshot."""
-    params = call.params
-
-    async def work(log: TaskLog) -> None:
-        await _OfContainer(call, log).delete(params["snapname"], force=bool(params.get("force")))
-
-    return await call.lab.tasks.start(
-        call, params["node"], "vzdelsnapshot", str(params["vmid"]), work
-    )
+    return await snapshots.delete_in_task(call, "vzdelsnapshot", _OfContainer)
 
 
 @handles("GET", f"{LXC}/feature")

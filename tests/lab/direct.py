@@ -7,6 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from lab.app import Lab, Settings, make_routes
 from lab.call import Call, Upload
 from lab.errors import ApiError
@@ -15,6 +17,9 @@ from lab.seed import apply_seed
 from lab.spec import load_methods
 from lab.store import Store
 from lab.validate import validate
+
+ANNA = "anna@pve"
+"""Somebody who is not root."""
 
 SEED: dict[str, Any] = {
     "cluster": "lab",
@@ -153,3 +158,25 @@ class Api:
         """The volume ids of a storage's disks."""
         rows = self.ask("GET", f"nodes/{node}/storage/{storage}/content", content="images")
         return sorted(row["volid"] for row in rows)
+
+
+def as_anna(api: Api) -> Api:
+    """The same, asked by a user who may do nothing yet."""
+    api.lab.store.put("user", ANNA, {"enable": 1, "expire": 0})
+    api.user = ANNA
+    return api
+
+
+def grant(api: Api, path: str, *privileges: str) -> None:
+    """Let that user do something on a path and below."""
+    role = f"role{len(api.lab.store.items('role'))}"
+    api.lab.store.put("role", role, {"privs": sorted(privileges)})
+    entry = {"path": path, "type": "user", "ugid": ANNA, "roleid": role, "propagate": 1}
+    api.lab.store.put("acl", f"{path} {ANNA} {role}", entry)
+
+
+def refusal(api: Api, method: str, path: str, **params: str) -> str:
+    """The message of a call that is refused, as it must be."""
+    with pytest.raises(RefusedError) as refused:
+        api.ask(method, path, **params)
+    return refused.value.message

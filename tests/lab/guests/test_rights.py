@@ -4,31 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from tests.lab.direct import Api, RefusedError
-
-USER = "anna@pve"
+from tests.lab.direct import Api, RefusedError, as_anna, grant, refusal
 
 
 @pytest.fixture
 def guest(api: Api) -> Api:
     api.lab.store.put("pool", "event", {"vms": [], "storage": [], "comment": ""})
     api.create(100, memory="64", scsi0="pool:1")
-    api.lab.store.put("user", USER, {"enable": 1, "expire": 0})
-    api.user = USER
-    return api
-
-
-def grant(api: Api, path: str, *privileges: str) -> None:
-    role = f"role{len(api.lab.store.items('role'))}"
-    api.lab.store.put("role", role, {"privs": sorted(privileges)})
-    entry = {"path": path, "type": "user", "ugid": USER, "roleid": role, "propagate": 1}
-    api.lab.store.put("acl", f"{path} {USER} {role}", entry)
-
-
-def refusal(api: Api, method: str, path: str, **params: str) -> str:
-    with pytest.raises(RefusedError) as refused:
-        api.ask(method, path, **params)
-    return refused.value.message
+    return as_anna(api)
 
 
 @pytest.mark.parametrize(

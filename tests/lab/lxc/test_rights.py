@@ -4,31 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from tests.lab.direct import Api, RefusedError
+from tests.lab.direct import Api, as_anna, grant, refusal
 from tests.lab.lxc.conftest import TEMPLATE
 
-USER = "anna@pve"
 CT = "nodes/pve1/lxc/200"
 
 
 @pytest.fixture
 def anna(container: Api) -> Api:
-    container.lab.store.put("user", USER, {"enable": 1, "expire": 0})
-    container.user = USER
-    return container
-
-
-def grant(api: Api, path: str, *privileges: str) -> None:
-    role = f"role{len(api.lab.store.items('role'))}"
-    api.lab.store.put("role", role, {"privs": sorted(privileges)})
-    entry = {"path": path, "type": "user", "ugid": USER, "roleid": role, "propagate": 1}
-    api.lab.store.put("acl", f"{path} {USER} {role}", entry)
-
-
-def refusal(api: Api, method: str, path: str, **params: str) -> str:
-    with pytest.raises(RefusedError) as refused:
-        api.ask(method, path, **params)
-    return refused.value.message
+    return as_anna(container)
 
 
 @pytest.mark.parametrize(
