@@ -32,6 +32,7 @@ from lab.guests.rights import (
 from lab.guests.update import check_ssh_keys, prepare, stored_password, stored_tags
 from lab.guests.watch import require_watch, watch
 from lab.routes import handles
+from lab.storage.rights import require_space
 
 if TYPE_CHECKING:
     from lab.app import Lab
@@ -52,6 +53,8 @@ async def create_guest(call: Call) -> str:
     options = given_options(call)
     check_ssh_keys(options)
     check_pool(lab, pool)
+    if storage := params.get("storage"):
+        require_space(call, storage)
     require_watch(call)
     if params.get("start"):
         require(call, vmid, pool, "VM.PowerMgmt")

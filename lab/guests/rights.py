@@ -32,6 +32,7 @@ _GROUPS = {
 _NEEDED = {option: name for name, group in _GROUPS.items() for option in group.split()}
 # Their privileges depend on the value.
 _BY_VALUE = re.compile(r"cdrom|(?:unused|serial|usb|hostpci|virtiofs)\d+")
+_DEVICES = [re.compile(rf"{kind}\d+") for kind in ("serial", "usb", "hostpci", "rng", "virtiofs")]
 
 
 def check_root_only(call: Call, *parameters: str) -> None:
@@ -99,29 +100,50 @@ def require_options(call: Call, vmid: int, pool: str | None, keys: Iterable[str]
 def require_devices(
     call: Call, vmid: int, pool: str | None, options: dict[str, Any], verb: str = "modify"
 ) -> None:
-    """The checks that depend on the value: serial ports and devices of the host."""
+    """The checks that depend on the value, in Proxmox VE's order: serial ports, devices of the
+    host, its random numbers, its folders."""
     if call.is_root:
         return
-    for key, value in options.items():
-        if re.fullmatch(r"serial\d+", key):
-            if value != "socket":
-                raise failure(f"only root can {verb} '{key}' config for real devices")
-            require(call, vmid, pool, "VM.Config.HWType")
-        elif re.fullmatch(r"(usb|hostpci)\d+", key):
-            _require_host_device(call, vmid, pool, key, str(value))
+    for kind in _DEVICES:
+        for key, value in options.items():
+            if kind.fullmatch(key):
+                _require_device(call, vmid, pool, key, str(value), verb)
 
 
-def _require_host_device(call: Call, vmid: int, pool: str | None, key: str, value: str) -> None:
-    kind = "usb" if key.startswith("usb") else "pci"
-    device = parse_property_string(f"pve-qm-{'usb' if kind == 'usb' else 'hostpci'}", value)
+def _require_device(
+    call: Call, vmid: int, pool: str | None, key: str, value: str, verb: str
+) -> None:
+    kind = key.rstrip("0123456789")
+    if kind == "serial" and value != "socket":
+        raise failure(f"only root can {verb} '{key}' config for real devices")
+    if kind == "hostpci":
+        _require_host_device(call, key, kind, value)
+    require(call, vmid, pool, "VM.Config.Disk" if kind == "virtiofs" else "VM.Config.HWType")
+    if kind == "usb":
+        _require_host_device(call, key, kind, value)
+    elif kind == "hostpci" and "romfile" in parse_property_string("pve-qm-hostpci", value):
+        raise bad_parameter(key, "only root@pam can set 'romfile' option")
+    elif kind == "rng":
+        if parse_property_string("pve-qm-rng", value).get("source") == "/dev/hwrng":
+            _require_mapping(call, "hwrng")
+    elif kind == "virtiofs":
+        _require_mapping(call, f"dir/{parse_property_string('pve-qm-virtiofs', value)['dirid']}")
+
+
+def _require_host_device(call: Call, key: str, kind: str, value: str) -> None:
+    device = parse_property_string(f"pve-qm-{kind}", value)
     host = str(device.get("host", ""))
     if host and not (kind == "usb" and host.lower() == "spice"):
         words = "real devices" if kind == "usb" else "non-mapped devices"
         raise failure(f"only root can set '{key}' config for {words}")
-    if "mapping" in device:
-        path = f"/mapping/{kind}/{device['mapping']}"
-        call.lab.rights.require(call.user, path, ["Mapping.Use"])
-    require(call, vmid, pool, "VM.Config.HWType")
+    if not host and "mapping" not in device:
+        raise failure("either 'host' or 'mapping' must be set.")
+    if not host:
+        _require_mapping(call, f"{'usb' if kind == 'usb' else 'pci'}/{device['mapping']}")
+
+
+def _require_mapping(call: Call, name: str) -> None:
+    call.lab.rights.require(call.user, f"/mapping/{name}", ["Mapping.Use"])
 
 
 def require_bridges(call: Call, config: dict[str, Any]) -> None:

@@ -71,9 +71,9 @@ class Request:
     def check(self) -> None:
         """Refuse what fails the call, in Proxmox VE's order."""
         call, rights = self.call, self.lab.rights
-        require_watch(call)
         if self.unprivileged == 0 and not self.restore and not call.is_root:
             rights.require(call.user, "/", ["Sys.Modify"])
+        require_watch(call)
         self._check_number()
         if keys := call.params.get("ssh-public-keys"):
             check_ssh_keys({"sshkeys": keys})
@@ -118,16 +118,18 @@ class Request:
     def _check_storages(self, empty: Container) -> None:
         if self.mounts and "rootfs" not in self.mounts:
             raise failure("mount points configured, but 'rootfs' not set - aborting")
-        used = [] if self.mounts else [self.storage]
-        for key, value in self.mounts.items():
-            mount = mounts.parse_mount(key, value)
+        for key in mounts.in_order(self.mounts):
+            mount = mounts.parse_mount(key, self.mounts[key])
             if mounts.is_volume(mount):
-                used.append(names.parse_volume_id(mount["volume"])[0])
+                self._check_storage(empty, names.parse_volume_id(mount["volume"])[0])
             elif not self.call.is_root:
                 raise failure("Only root can pass arbitrary filesystem paths.")
-        for storage in used:
-            mounts.check_storage(empty, storage)
-            require_space(self.call, storage)
+        if not self.mounts:
+            self._check_storage(empty, self.storage)
+
+    def _check_storage(self, empty: Container, storage: str) -> None:
+        mounts.check_storage(empty, storage)
+        require_space(self.call, storage)
 
     def may_configure_firewall(self) -> bool:
         """Whether the backup's firewall settings come with it: not for those who may only put a

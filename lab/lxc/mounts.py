@@ -14,6 +14,8 @@ from lab.storage.sizes import format_size, parse_size
 from lab.storage.volumes import Row, volumes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lab.lxc.record import Container
 
 Mount = dict[str, Any]
@@ -27,6 +29,11 @@ _UNUSED = re.compile(r"unused\d+")
 def is_mount(key: str) -> bool:
     """Whether a key of the configuration is the root file system or a mount point."""
     return _MOUNT.fullmatch(key) is not None
+
+
+def in_order(keys: Iterable[str]) -> list[str]:
+    """Keys of mounts as Proxmox VE goes through them: the root file system, then by number."""
+    return sorted(keys, key=lambda key: -1 if key == "rootfs" else int(key.removeprefix("mp")))
 
 
 def is_unused(key: str) -> bool:
@@ -97,7 +104,7 @@ def create(container: Container, wanted: dict[str, str], *, filled: bool) -> dic
     """
     rows, made, stored = volumes(container.lab), [], {}
     try:
-        for key in sorted(wanted, key=lambda key: (key != "rootfs", key)):
+        for key in in_order(wanted):
             mount = parse_mount(key, wanted[key])
             if new := NEW_VOLUME.fullmatch(mount["volume"]):
                 size = int(float(new[2]) * 1024) * MIB

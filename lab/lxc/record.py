@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from lab.digest import told
 from lab.errors import failure
-from lab.lxc.mounts import is_mount, parse_mount
+from lab.lxc.mounts import in_order, is_mount, parse_mount
 from lab.machine import Config, Machine, fields_of
 
 if TYPE_CHECKING:
@@ -42,9 +42,9 @@ class Container(Machine):
             raise failure(text)
 
     def mounts(self, config: Config | None = None) -> Iterator[tuple[str, Mount]]:
-        """The root file system and the mount points of a configuration, parsed, sorted by key."""
+        """The root file system and the mount points of a configuration, parsed, in order."""
         config = self.config if config is None else config
-        for key in sorted(filter(is_mount, config), key=lambda key: (key != "rootfs", key)):
+        for key in in_order(filter(is_mount, config)):
             yield key, parse_mount(key, config[key])
 
     def disks(self, config: Config) -> list[tuple[str, str]]:

@@ -89,6 +89,51 @@ def test_a_guest_is_created_by_who_may_allocate_its_number_or_in_its_pool(guest:
     assert refusal(guest, "POST", create, vmid="102", cores="2", pool="event") == text
 
 
+def test_of_all_that_a_new_guest_lacks_the_first_is_told(guest: Api) -> None:
+    asked = {
+        "vmid": "100", "pool": "nobody", "storage": "thin", "ha-managed": "1", "start": "1",
+        "sshkeys": "junk", "scsi0": "thin:2", "virtiofs0": "dd", "rng0": "/dev/hwrng", "cores": "2",
+        "hostpci0": "mapping=pp", "usb0": "mapping=uu", "serial0": "socket",
+        "net0": "virtio,bridge=bb",
+    }  # fmt: skip
+
+    def create() -> str:
+        return refusal(guest, "POST", "nodes/pve1/qemu", **asked)
+
+    assert create() == "SSH public key validation error"
+    del asked["sshkeys"]
+    assert create() == "Permission check failed (pool 'nobody' does not exist)"
+    asked["pool"] = "event"
+    for path, privilege in (
+        ("/storage/thin", "Datastore.AllocateSpace"),
+        ("/", "Sys.Console"),
+        ("/vms/100", "VM.PowerMgmt"),
+        ("", "VM.Allocate"),
+        ("/vms/100", "VM.Config.CPU"),
+        ("/mapping/usb/uu", "Mapping.Use"),
+        ("/mapping/pci/pp", "Mapping.Use"),
+        ("/mapping/hwrng", "Mapping.Use"),
+        ("/vms/100", "VM.Config.Disk"),
+        ("/mapping/dir/dd", "Mapping.Use"),
+        ("/sdn/zones/localnetwork/bb", "SDN.Use"),
+    ):
+        where = f" ({path}, {privilege})" if path else ""
+        assert create() == f"Permission check failed{where}"
+        grant(guest, path or "/vms/100", privilege)
+        if privilege == "VM.Allocate":
+            grant(guest, "/vms/100", "VM.Config.HWType", "VM.Config.Network")
+    assert create() == "unable to create VM 100 - VM 100 already exists on node 'pve1'"
+
+
+@pytest.mark.parametrize(("option", "text"), [
+    ({"usb0": "usb3=1"}, "either 'host' or 'mapping' must be set."),
+    ({"hostpci0": "pcie=1"}, "either 'host' or 'mapping' must be set."),
+])  # fmt: skip
+def test_a_device_is_of_the_host_or_mapped(guest: Api, option: dict[str, str], text: str) -> None:
+    grant(guest, "/vms/100", "VM.Config.HWType")
+    assert refusal(guest, "PUT", "q/100/config", **option) == text
+
+
 def test_a_clone_needs_the_right_to_its_number_and_to_the_space(guest: Api) -> None:
     assert refusal(guest, "POST", "q/100/clone", newid="101") == "Permission check failed"
     grant(guest, "/pool/event", "VM.Allocate")

@@ -99,6 +99,19 @@ def test_a_missing_template_leaves_nothing_behind(api: Api) -> None:
         ({"rootfs": "nowhere:1"}, "storage 'nowhere' does not exist"),
         ({"ostemplate": "pool:import/debian.qcow2"}, "content type needs to be 'vztmpl'"),
         ({"pool": "nobody"}, "pool 'nobody' does not exist"),
+        # Of two faults the one that comes first, however they were given.
+        ({"vmid": "200", "pool": "nobody"}, "CT 200 already exists on node 'pve1'"),
+        ({"vmid": "200", "storage": "nowhere"}, "CT 200 already exists on node 'pve1'"),
+        ({"vmid": "200", "mp0": "thin:1,mp=/data"}, "CT 200 already exists on node 'pve1'"),
+        ({"vmid": "200", "ostemplate": "-"}, "CT 200 already exists on node 'pve1'"),
+        (
+            {"vmid": "200", "restore": "1", "ostemplate": "-"},
+            "CT 200 already exists on node 'pve1'",
+        ),
+        ({"pool": "nobody", "storage": "nowhere"}, "pool 'nobody' does not exist"),
+        ({"storage": "nowhere", "ostemplate": "-"}, "pipe requires cli environment"),
+        ({"mp10": "cc:1,mp=/c", "mp9": "bb:1,mp=/b", "rootfs": "aa:1"}, "storage 'aa'"),
+        ({"mp10": "cc:1,mp=/c", "mp9": "bb:1,mp=/b", "rootfs": "thin:1"}, "storage 'bb'"),
     ],
 )
 def test_what_fails_before_the_task(container: Api, params: dict[str, str], text: str) -> None:

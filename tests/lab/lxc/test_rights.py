@@ -84,6 +84,23 @@ def test_a_privileged_container_needs_a_right_over_the_system(anna: Api) -> None
     assert text == "Permission check failed (/, Sys.Modify)"
 
 
+def test_of_all_that_a_new_container_lacks_the_first_is_told(anna: Api) -> None:
+    asked = {"vmid": "200", "ostemplate": TEMPLATE, "pool": "nobody", "unprivileged": "0"}
+
+    def create() -> str:
+        return refusal(anna, "POST", "nodes/pve1/lxc", **{**asked, "ha-managed": "1"})
+
+    assert create() == "Permission check failed (/, Sys.Modify)"
+    grant(anna, "/", "Sys.Modify")
+    assert create() == "Permission check failed (/, Sys.Console)"
+    grant(anna, "/", "Sys.Console")
+    assert create() == "CT 200 already exists on node 'pve1'"
+    asked["vmid"] = "201"
+    assert create() == "Permission check failed (pool 'nobody' does not exist)"
+    del asked["pool"]
+    assert create() == "Permission check failed"
+
+
 def test_the_environment_is_for_those_who_may_set_it(anna: Api) -> None:
     grant(anna, "/vms/200", "VM.Audit", "VM.Config.Options")
     anna.ask("PUT", f"{CT}/config", env="SECRET=1")
