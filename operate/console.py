@@ -13,11 +13,10 @@ from urllib.parse import urlencode
 from event.problems import RunError
 from event.stack import EventStack
 from operate.api import Api
-from operate.event_token import with_event_token
+from operate.event_token import session_for_asking
 from operate.handouts.entry import find
 from operate.places import Places
 from operate.progress import Telling
-from operate.session import open_session
 from plan.plan import plan_event
 
 ENDED = 1
@@ -32,7 +31,7 @@ def console(stack: EventStack, name: str, places: Places, telling: Telling) -> i
     guest = find(plan_event(stack), name)
     if not os.isatty(0) or not os.isatty(1):
         raise RunError("a console needs a terminal: type the same without a pipe")
-    api = with_event_token(open_session(stack, places, telling)).api()
+    api = session_for_asking(stack, places, telling).api()
     host, running = place_of(api, guest.vmid, guest.name)
     if not running:
         raise RunError(f"{guest.name} is off, and so is its console; switch it on first")

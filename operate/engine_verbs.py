@@ -14,12 +14,16 @@ from event.stack import Stack
 from operate import access as logins
 from operate.engine_parts import ensure_engine
 from operate.event_token import event_token, is_listed
+from operate.lab_process import stop_if_down
 from operate.locks import locks
 from operate.places import Places
 from operate.progress import PlainTelling
 from operate.session import Session, lab_token_file, open_session, trust_folder
 from operate.stacks import DEFAULT_EVENT, load, load_event, reference, site_of
 from operate.variables import TOKEN, engine_variables, shell_lines
+
+ASKING = ("up", "update", "refresh", "destroy", "down", "import", "watch")
+"""What plain pulumi does with a site; a preview asks nobody."""
 
 
 def env_lines(name: str | None) -> None:
@@ -73,9 +77,12 @@ def _variables(stack: Stack, places: Places) -> dict[str, str]:
 
 
 def pulumi(arguments: Sequence[str]) -> NoReturn:
-    """Become pulumi, with practicum's variables, in the checkout."""
+    """Become pulumi, with practicum's variables, in the checkout. `RunError` when it would ask a
+    lab that does not run."""
     places = Places.of(os.environ).make()
     stack = _stack_for(_named_stack(arguments), places)
+    if _word(arguments) in ASKING:
+        stop_if_down(stack, places)
     variables = {**os.environ, **_variables(stack, places)}
     token_file = lab_token_file(site_of(stack), places)
     if token_file is not None and token_file.is_file():
@@ -99,6 +106,16 @@ def _stack_for(name: str | None, places: Places) -> Stack:
         except PracticumError:
             pass
     return load(DEFAULT_EVENT, places)
+
+
+def _word(arguments: Sequence[str]) -> str | None:
+    """What pulumi is to do: its first argument that is neither an option nor a stack's name."""
+    before = ""
+    for argument in arguments:
+        if not argument.startswith("-") and before not in ("-s", "--stack"):
+            return argument
+        before = argument
+    return None
 
 
 def _named_stack(arguments: Sequence[str]) -> str | None:

@@ -9,7 +9,10 @@ import json
 from typing import Any
 
 from event.stack import EventStack, Stack
-from operate.session import Session
+from operate.lab_process import stop_if_down
+from operate.places import Places
+from operate.progress import Telling
+from operate.session import Session, open_session
 from plan.digest import plan_digest
 from plan.plan import plan_site
 from plan.records import Right
@@ -42,6 +45,13 @@ def with_event_token(session: Session, *, up_to_date: bool = False) -> Session:
     if up_to_date and outputs.get("planDigest") != plan_digest(plan_site(session.site)):
         token = None
     return session.with_token(str(token)) if token else session
+
+
+def session_for_asking(stack: Stack, places: Places, telling: Telling) -> Session:
+    """A session of a verb that asks the site and starts nothing; `RunError` when the site is a lab
+    that does not run."""
+    stop_if_down(stack, places)
+    return with_event_token(open_session(stack, places, telling))
 
 
 def event_rights(session: Session) -> tuple[Right, ...]:

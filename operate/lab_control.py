@@ -26,8 +26,7 @@ def ask(lab: LabStatus, do: str, **order: Any) -> Any:
 @contextmanager
 def held(lab: LabStatus, do: str, **order: Any) -> Iterator[Any]:
     """The same; what the lab has taken for the order is given back at the end of this."""
-    if not lab.running:
-        raise RunError(f"lab {lab.site} does not run; type: ./practicum lab start {lab.site}")
+    lab.stop_if_down()
     path = lab.state / NAME
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         try:

@@ -20,10 +20,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from event.problems import RunError
-from event.stack import SiteStack
+from event.stack import SiteStack, Stack
 from operate.lab_engine import AUTO, LXC, NONE, Images, Tell, engine_for, images_of, none_line
 from operate.lab_seed import seed
 from operate.places import Places, own_folder, write_private
+from operate.stacks import site_of
 
 START_S = 30.0
 STOP_S = 15.0
@@ -46,6 +47,16 @@ class LabStatus:
     def running(self) -> bool:
         """Whether its process is there."""
         return self.pid is not None
+
+    @property
+    def down(self) -> str:
+        """What a person is told who needs a lab that does not run."""
+        return f"lab {self.site} does not run; type: ./practicum lab start {self.site}"
+
+    def stop_if_down(self) -> None:
+        """Raise `RunError` when it does not run."""
+        if not self.running:
+            raise RunError(self.down)
 
     @property
     def token_file(self) -> Path:
@@ -102,6 +113,13 @@ def status(stack: SiteStack, places: Places) -> LabStatus:
     return LabStatus(
         site=stack.name, state=state, pid=_holder(state), endpoint=stack.site.api.endpoint
     )
+
+
+def stop_if_down(stack: Stack, places: Places) -> None:
+    """Raise `RunError` when a stack's site is a lab that does not run."""
+    site = site_of(stack)
+    if site.lab is not None:
+        status(site, places).stop_if_down()
 
 
 def start(

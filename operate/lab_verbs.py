@@ -59,7 +59,7 @@ def status(name: str, *, as_json: bool) -> None:
     if lab.running:
         print(f"lab {lab.site} runs: {lab.endpoint} (process {lab.pid}, engine {lab.engine})")
     else:
-        print(f"lab {lab.site} does not run; type: ./practicum lab start {lab.site}")
+        print(lab.down)
     print(f"state: {lab.state}")
 
 

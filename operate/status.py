@@ -16,11 +16,10 @@ from event.problems import RunError
 from event.stack import EventStack
 from operate.api import CONNECTIONS, Api, ApiError
 from operate.contextualize.carrier import RECORD
-from operate.event_token import with_event_token
+from operate.event_token import session_for_asking
 from operate.places import Places
 from operate.preflight import few
 from operate.progress import Telling
-from operate.session import open_session
 from plan.plan import plan_event
 from plan.records import LEVELS, EventPlan, Guest
 
@@ -147,7 +146,7 @@ def status(
 ) -> int:
     """Tell the status once, or again and again until everything is as wanted; the exit code."""
     plan = plan_event(stack)
-    session = with_event_token(open_session(stack, places, telling))
+    session = session_for_asking(stack, places, telling)
     api = session.api()
     last: list[str] = []
     while True:

@@ -18,11 +18,10 @@ from event.problems import RunError, nearest
 from event.stack import EventStack
 from operate import lab_process
 from operate.api import CONNECTIONS, Api, ApiError
-from operate.event_token import with_event_token
+from operate.event_token import session_for_asking
 from operate.lab_control import ask
 from operate.places import Places
 from operate.progress import Telling
-from operate.session import open_session
 from plan.plan import plan_event
 from plan.records import EventPlan, Guest
 
@@ -90,7 +89,7 @@ def traffic(
     """Tell of all clusters, or of one; `RunError` for one that the event does not have."""
     plan = plan_event(stack)
     guests = chosen(plan, cluster)
-    api = with_event_token(open_session(stack, places, telling)).api()
+    api = session_for_asking(stack, places, telling).api()
     rows = api.get("/cluster/resources", type="vm")
     accounts = account(guests, rows, logs(guests, rows, api), _counters(stack, places))
     if as_json:

@@ -19,11 +19,11 @@ from event.stack import EventStack
 from operate.contextualize.applier import ClusterReport, apply_cluster, lines
 from operate.contextualize.playbooks.play import stop_without_ansible
 from operate.contextualize.ways import ways
-from operate.event_token import is_listed, with_event_token
+from operate.event_token import is_listed, session_for_asking
 from operate.places import Places
 from operate.preflight import few
 from operate.progress import Telling
-from operate.session import open_session, site_api
+from operate.session import site_api
 from operate.stacks import load_event
 from operate.variables import STACK_FILE, TOKEN
 from plan.contextualize.bundles import all_orders, orders_for
@@ -38,7 +38,7 @@ def contextualize(
     """Prepare clusters (all when none is named); the exit code. `force`: over changed files too."""
     plan = plan_event(stack)
     stop_without_ansible(plan.guests)
-    session = with_event_token(open_session(stack, places, telling))
+    session = session_for_asking(stack, places, telling)
     secret = session.secret()
     wanted = {each.cluster: each for each in all_orders(plan, secret)}
     unknown = [name for name in names if name not in wanted]

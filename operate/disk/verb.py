@@ -19,11 +19,10 @@ from event.stack import EventStack
 from operate import lab_process
 from operate.console import place_of
 from operate.disk.ways import Way, way_to
-from operate.event_token import with_event_token
+from operate.event_token import session_for_asking
 from operate.handouts.entry import find
 from operate.places import Places
 from operate.progress import Telling
-from operate.session import open_session
 from plan.plan import plan_event
 
 ACTIONS = {
@@ -44,7 +43,7 @@ def disk(
     guest = find(plan_event(stack), name)
     if action not in ACTIONS:
         raise RunError(f"disk cannot {action}; {known_names(action, list(ACTIONS))}")
-    session = with_event_token(open_session(stack, places, telling))
+    session = session_for_asking(stack, places, telling)
     host, running = place_of(session.api(), guest.vmid, guest.name)
     if running:
         raise RunError(

@@ -11,11 +11,15 @@ from pathlib import Path
 from event.problems import RunError, known_names
 from event.stack import EventStack
 from operate.handouts.tables import known_hosts, ssh_config
+from operate.lab_process import stop_if_down
 from operate.places import Places, write_private
 from operate.progress import Telling
 from operate.session import open_session
 from plan.plan import plan_event
 from plan.records import EventPlan, Guest
+
+NOT_LOGGED_IN = 255
+"""Exit code of OpenSSH's client for all that keeps it from a guest."""
 
 
 def lab_way(stack: EventStack, places: Places) -> Callable[[Guest], str] | None:
@@ -57,8 +61,11 @@ def ssh(
         write_private(hosts, known_hosts(plan, secret))
         write_private(config, ssh_config(plan, str(hosts), proxy=lab_way(stack, places)))
         try:
-            return subprocess.run(
+            code = subprocess.run(
                 ["ssh", "-F", str(config), guest.name, *words], check=False
             ).returncode
         except FileNotFoundError:
             raise RunError("ssh is not on PATH; type: sudo apt install openssh-client") from None
+    if code == NOT_LOGGED_IN:
+        stop_if_down(stack, places)  # only now: guests of a lab that was killed go on
+    return code

@@ -54,8 +54,7 @@ def at(stack: EventStack, places: Places, monkeypatch: pytest.MonkeyPatch) -> An
         row = {"vmid": guest.vmid, "node": "pve02", "status": status}
         site = Site([row] if status else [])
         for module in (console_verb, disk_verb):
-            monkeypatch.setattr(module, "open_session", lambda *_: site)
-            monkeypatch.setattr(module, "with_event_token", lambda session: session)
+            monkeypatch.setattr(module, "session_for_asking", lambda *_: site)
         return guest
 
     return has
