@@ -191,7 +191,8 @@ class OwnStep(Model):
 
     Scripts run as root on each guest, in the order of their names, after what its level brings;
     `20-share.head.sh` runs on nodes of the group head only. A playbook runs on this machine once
-    all guests of a cluster are prepared, and reaches them through their agents.
+    all guests of a cluster are prepared, and reaches them through their agents. The instructors'
+    node gets what names it as the group instructor.
     """
 
     scripts: FilePath | None = Field(
@@ -204,7 +205,12 @@ class OwnStep(Model):
         default=[], max_length=2000, description="Clusters that it is for; all if not given."
     )
     node_groups: list[GroupName] = Field(
-        default=[], max_length=20, description="Node groups that it is for; all if not given."
+        default=[],
+        max_length=20,
+        description=(
+            "Node groups that it is for; all of the clusters' if not given. instructor is the "
+            "instructors' node."
+        ),
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 HEAD = "head"
 COMPUTE = "compute"
+INSTRUCTOR = "instructor"
+"""The instructors' node, and the group that it alone is in."""
 
 DIGITS = 2
 """Digits of a cluster's number, never fewer; fixed, so that cluster 100 renames no other."""

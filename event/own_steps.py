@@ -15,7 +15,7 @@ from pathlib import Path as FilePath
 
 from event.model import Event, OwnStep
 from event.problems import Path, known_names, quoted
-from event.references import Finding, group_names
+from event.references import Finding, step_groups
 
 MOST_FILES = 2000
 MOST_SCRIPTS = 200
@@ -65,7 +65,7 @@ def read_steps(event: Event, folder: FilePath) -> tuple[tuple[OwnSteps, ...], li
     """The steps of an event whose file is in `folder`, and what is wrong with them."""
     steps: list[OwnSteps] = []
     findings: list[Finding] = []
-    groups = group_names(event)
+    groups = step_groups(event)
     for position, step in enumerate(event.contextualize.steps):
         path: Path = ("event", "contextualize", "steps", position)
         if (step.scripts is None) == (step.playbook is None):

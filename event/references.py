@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from event.hosts import MAX_HOSTS, expand_hosts
 from event.model import ClusterOverride, Clusters, Event, Image, Lab, Site
-from event.names import cluster_name, node_names
+from event.names import INSTRUCTOR, cluster_name, node_names
 from event.problems import Path, known_names, quoted, shown
 from event.services_model import MIRROR
 
@@ -167,6 +167,7 @@ def event_findings(event: Event, site: Site, site_name: str) -> Iterator[Finding
     """What an event names in vain, on its site or in itself."""
     offer = _Offer(site_name, tuple(site.images), host_names(site))
     for group, nodes in event.node_groups.items():
+        yield from _taken_name(group, ("event", "nodeGroups", group))
         yield from offer.missing(("event", "nodeGroups", group), nodes.image, nodes.host)
     if event.instructor is not None:
         one = event.instructor
@@ -202,6 +203,13 @@ class _Offer(NamedTuple):
         return Finding(path, quoted(name), message, known_names(name, known))
 
 
+def _taken_name(group: str, path: Path) -> Iterator[Finding]:
+    """A node group with the name of the one that the instructors' node is in."""
+    if group == INSTRUCTOR:
+        hint = "write another name; the instructors' node itself is event.instructor"
+        yield Finding(path, None, "is the name of the instructors' node", hint)
+
+
 def _retired(clusters: Clusters) -> Iterator[Finding]:
     path: Path = ("event", "clusters", "retire")
     for position, number in enumerate(clusters.retire):
@@ -225,8 +233,14 @@ def _contextualize(event: Event) -> Iterator[Finding]:
         at: Path = (*here, "steps", position)
         for number, key in enumerate(step.clusters):
             yield from _cluster(event.clusters, key, (*at, "clusters", number), quoted(key))
+        known = step_groups(event)
         for number, group in enumerate(step.node_groups):
-            yield from _group(event, group, (*at, "nodeGroups", number), quoted(group))
+            path: Path = (*at, "nodeGroups", number)
+            yield from _group(event, group, path, quoted(group), known)
+            if group == INSTRUCTOR and group in known and step.clusters:
+                message = "is in no cluster, and this step is for some"
+                hint = "write a step of its own for the instructors' node, without clusters"
+                yield Finding(path, quoted(group), message, hint)
 
 
 def group_names(event: Event) -> list[str]:
@@ -235,8 +249,15 @@ def group_names(event: Event) -> list[str]:
     return [*event.node_groups, *sorted(added - set(event.node_groups))]
 
 
-def _group(event: Event, group: str, path: Path, found: str | None) -> Iterator[Finding]:
-    known = group_names(event)
+def step_groups(event: Event) -> list[str]:
+    """What a step may be for: the node groups, and the instructors' node where there is one."""
+    return [*group_names(event), *([INSTRUCTOR] if event.instructor is not None else [])]
+
+
+def _group(
+    event: Event, group: str, path: Path, found: str | None, known: Sequence[str] = ()
+) -> Iterator[Finding]:
+    known = known or group_names(event)
     if group not in known:
         message = "is not a node group of this event"
         yield Finding(path, found, message, known_names(group, known))
@@ -267,6 +288,7 @@ def _override(
     counts = {group: nodes_of.count for group, nodes_of in event.node_groups.items()}
     for group, change in override.node_groups.items():
         here = (*path, "nodeGroups", group)
+        yield from _taken_name(group, here)
         yield from offer.missing(here, change.image, change.host)
         if group not in event.node_groups and change.image is None:
             hint = f"{known_names(group, event.node_groups)}; a new group needs its image"

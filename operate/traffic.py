@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from event.names import INSTRUCTOR
 from event.problems import RunError, nearest
 from event.stack import EventStack
 from operate import lab_process
@@ -29,7 +30,6 @@ LINES = 5000
 """Lines of a guest's log that are read, from its begin."""
 
 SHOWN = 3  # drops that are told for one cluster
-INSTRUCTOR = "instructor"
 _WORD = re.compile(r"\b(SRC|DST|PROTO|DPT)=(\S+)")
 
 

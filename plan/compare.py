@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from event.names import INSTRUCTOR
 from event.problems import Path, Problem, path_text
 from event.stack import Locate
-from plan.guests import INSTRUCTOR
 from plan.hosts import MIB_PER_GIB
 from plan.loads import Totals
 from plan.phrases import few, number

@@ -11,11 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
-from event.names import COMPUTE, HEAD
+from event.names import COMPUTE, HEAD, INSTRUCTOR
 from event.problems import PlanError, Problem
 from plan import addressing, numbers
 from plan.guest_lines import GuestLine, NicField
-from plan.guests import INSTRUCTOR
 
 _CLUSTER_NODE = re.compile(r"([a-z](?:[a-z0-9-]*[a-z-])?)([0-9]{2,4})-([a-z][a-z0-9-]*)")
 _STEM = re.compile(r"([a-z][a-z0-9-]*?)([1-9][0-9]*)")

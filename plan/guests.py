@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
 
 from event.model import Event, Level, Site
+from event.names import INSTRUCTOR
 from event.own_steps import OwnSteps
 from event.values import AddressRange
 from plan import numbers
@@ -25,7 +26,6 @@ from plan.records import (
 )
 from plan.roster import ClusterSpec, NodeSpec
 
-INSTRUCTOR = "instructor"
 """Name of the instructors' node and its scope in labels; clusters' names end in digits."""
 
 

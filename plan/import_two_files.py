@@ -17,14 +17,13 @@ from typing import Any
 
 from event.messages import translate
 from event.model import Event
-from event.names import cluster_name
+from event.names import INSTRUCTOR, cluster_name
 from event.problems import PlanError, Problem, known_names
 from event.source import Section
 from event.stack import EventStack, SiteStack
 from plan.groups import KNOWN_FIRST_NUMBERS
 from plan.guest_lines import GuestLine, read_lines
 from plan.guest_pattern import Pattern, PatternNode, find_pattern
-from plan.guests import INSTRUCTOR
 from plan.hosts import unfold_hosts
 from plan.numbers import LAST_INDEX, vmid
 from plan.plan import plan_event

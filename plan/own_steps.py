@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from event.own_steps import OwnPlaybook, OwnScript, OwnSteps
 from plan.phrases import few
@@ -10,13 +10,12 @@ from plan.records import EventPlan, Guest
 
 
 def scripts_of(steps: Iterable[OwnSteps], cluster: str | None, group: str) -> tuple[OwnScript, ...]:
-    """Scripts for a node; one that several steps give runs once. None for the instructors' node,
-    which is in no cluster."""
+    """Scripts for a node; one that several steps give runs once."""
     found = {
         script.name: script
-        for step in _for(steps, cluster, group)
+        for step in steps
         for script in step.scripts
-        if script.group in (None, group)
+        if script.group in (None, group) and _is_for(step, cluster, group, script.group)
     }
     return tuple(found.values())
 
@@ -25,16 +24,17 @@ def playbooks_of(
     steps: Iterable[OwnSteps], cluster: str | None, group: str
 ) -> tuple[OwnPlaybook, ...]:
     """Playbooks that a node is in."""
-    given = (step.playbook for step in _for(steps, cluster, group))
+    given = (step.playbook for step in steps if _is_for(step, cluster, group))
     return tuple({each.name: each for each in given if each is not None}.values())
 
 
-def _for(steps: Iterable[OwnSteps], cluster: str | None, group: str) -> Iterator[OwnSteps]:
-    for step in steps:
-        if cluster is None or (step.clusters and cluster not in step.clusters):
-            continue
-        if not step.node_groups or group in step.node_groups:
-            yield step
+def _is_for(step: OwnSteps, cluster: str | None, group: str, of_script: str | None = None) -> bool:
+    """Whether a step is for a node. The instructors' node, which is in no cluster, has to be
+    named: by the step, or by the script's file."""
+    if cluster is None:
+        named = step.node_groups or (of_script,)
+        return not step.clusters and group in named
+    return cluster in (step.clusters or (cluster,)) and group in (step.node_groups or (group,))
 
 
 def step_lines(plan: EventPlan) -> list[str]:
@@ -50,8 +50,11 @@ def step_lines(plan: EventPlan) -> list[str]:
 
 def _whom(plan: EventPlan, guests: list[Guest]) -> str:
     """Guests in words: how many, of which groups and clusters."""
-    groups = dict.fromkeys(each.node_group for each in guests)
-    clusters = list(dict.fromkeys(each.cluster or "" for each in guests))
+    inside = [each for each in guests if each.cluster is not None]
+    groups = dict.fromkeys(each.node_group for each in inside)
+    clusters = list(dict.fromkeys(each.cluster or "" for each in inside))
     every = len(clusters) == len(plan.clusters)
     where = "every cluster" if every else few(clusters)
-    return f"{len(guests)} guests ({', '.join(groups)}) of {where}"
+    words = [f"{len(inside)} guests ({', '.join(groups)}) of {where}"] if inside else []
+    words += ["the instructors' node"] if len(inside) < len(guests) else []
+    return " and ".join(words)

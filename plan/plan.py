@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from event.model import Event, InstructorNode
+from event.names import INSTRUCTOR
 from event.problems import Path
 from event.stack import EventStack
 from plan import naming
@@ -20,7 +21,7 @@ from plan.capacity import totals
 from plan.egress import check_egress, check_ingress, security_group
 from plan.findings import Findings, Scope
 from plan.groups import GroupReader
-from plan.guests import INSTRUCTOR, GuestMaker
+from plan.guests import GuestMaker
 from plan.hosts import HostSpec
 from plan.loss import worst_loss
 from plan.numbers import INSTRUCTOR_INDEX

@@ -11,26 +11,49 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from plan.addressing import instructor_address
 from plan.contextualize.orders import File, Playbook, Script, digest
 from plan.contextualize.scene import Scene
+from plan.documents import vlan_interface
+from plan.records import Cluster
 
 FACTS_PATH = "/var/lib/practicum/facts.json"
 
 
 def facts(scene: Scene) -> dict[str, Any]:
-    """What a script may want to know of its guest and the cluster; nothing secret."""
-    return {
+    """What a script may want to know of its guest and the cluster; nothing secret. The instructors'
+    node is in no cluster and has a leg in each: it gets a list of them."""
+    known = {
         "event": scene.plan.stack,
         "title": scene.plan.title,
-        "cluster": scene.name,
+        "cluster": None if scene.network is None else scene.name,
         "guest": scene.guest.name,
         "node": scene.guest.node,
         "nodeGroup": scene.guest.node_group,
         "level": scene.guest.level,
         "login": scene.guest.login.user,
-        "address": str(scene.address(scene.guest)),
+    }
+    if scene.network is None:
+        return known | {"clusters": [_seen(scene, each) for each in scene.plan.clusters]}
+    own = {"address": str(scene.address(scene.guest)), "interface": scene.interface}
+    return known | own | _cluster(scene)
+
+
+def _seen(scene: Scene, cluster: Cluster) -> dict[str, Any]:
+    """A cluster as the instructors' node sees it, with the leg that it has there."""
+    legs = {nic.network: f"eth{number}" for number, nic in enumerate(scene.guest.interfaces)}
+    inside = replace(scene, name=cluster.name, guests=cluster.guests, network=cluster.network)
+    return {
+        "cluster": cluster.name,
+        "address": str(instructor_address(cluster.network.subnet).ip),
+        "interface": legs.get(cluster.name) or vlan_interface(cluster.network),
+        **_cluster(inside),
+    }
+
+
+def _cluster(scene: Scene) -> dict[str, Any]:
+    return {
         "subnet": scene.subnet,
-        "interface": scene.interface,
         "head": scene.head.name,
         "headAddress": str(scene.address(scene.head)),
         "nodes": [
@@ -61,7 +84,6 @@ def scripts(scene: Scene) -> tuple[Script, ...]:
         f"PRACTICUM_{name}": value
         for name, value in (
             ("EVENT", scene.plan.stack),
-            ("CLUSTER", scene.name),
             ("GUEST", scene.guest.name),
             ("NODE", scene.guest.node),
             ("NODE_GROUP", scene.guest.node_group),
@@ -72,13 +94,7 @@ def scripts(scene: Scene) -> tuple[Script, ...]:
     }
     if not scene.guest.own_scripts:
         return ()
-    known |= {
-        "PRACTICUM_ADDRESS": str(scene.address(scene.guest)),
-        "PRACTICUM_SUBNET": scene.subnet,
-        "PRACTICUM_HEAD": scene.head.name,
-        "PRACTICUM_HEAD_ADDRESS": str(scene.address(scene.head)),
-        "PRACTICUM_NODES": " ".join(each.name for each in scene.guests),
-    }
+    known |= _of_cluster(scene) if scene.network is not None else _of_all(scene)
     given = files(scene)
     return tuple(
         replace(
@@ -89,6 +105,21 @@ def scripts(scene: Scene) -> tuple[Script, ...]:
         )
         for each in scene.guest.own_scripts
     )
+
+
+def _of_cluster(scene: Scene) -> dict[str, str]:
+    return {
+        "PRACTICUM_CLUSTER": scene.name,
+        "PRACTICUM_ADDRESS": str(scene.address(scene.guest)),
+        "PRACTICUM_SUBNET": scene.subnet,
+        "PRACTICUM_HEAD": scene.head.name,
+        "PRACTICUM_HEAD_ADDRESS": str(scene.address(scene.head)),
+        "PRACTICUM_NODES": " ".join(each.name for each in scene.guests),
+    }
+
+
+def _of_all(scene: Scene) -> dict[str, str]:
+    return {"PRACTICUM_CLUSTERS": " ".join(each.name for each in scene.plan.clusters)}
 
 
 def playbooks(scenes: Sequence[Scene]) -> Iterator[Playbook]:

@@ -56,7 +56,8 @@ def inventory(playbook: Playbook) -> dict[str, Any]:
     """The cluster's guests, by cluster and node group as in the handouts; `practicum` has facts."""
     groups: dict[str, Any] = {}
     for name, facts in playbook.facts.items():
-        for group in (f"cluster_{facts['cluster']}", f"nodes_{facts['nodeGroup']}"):
+        in_cluster = [f"cluster_{facts['cluster']}"] if facts["cluster"] else []
+        for group in (*in_cluster, f"nodes_{facts['nodeGroup']}"):
             groups.setdefault(group.replace("-", "_"), {"hosts": {}})["hosts"][name] = {}
     hosts = {name: {"practicum": facts} for name, facts in playbook.facts.items()}
     settings = {

@@ -16,7 +16,13 @@ from event.own_steps import OwnPlaybook
 from event.problems import RunError
 from operate.contextualize.applier import apply_cluster, lines
 from operate.contextualize.playbooks.errand import errand
-from operate.contextualize.playbooks.play import MISSING, play, stop_without_ansible, variables
+from operate.contextualize.playbooks.play import (
+    MISSING,
+    inventory,
+    play,
+    stop_without_ansible,
+    variables,
+)
 from operate.contextualize.playbooks.relay import Relay
 from operate.contextualize.way import LOADER, GuestError, Way
 from plan.contextualize.orders import ClusterOrders, Orders, Playbook
@@ -119,6 +125,16 @@ def test_the_relay_answers_for_guests_of_the_cluster_alone(tmp_path: Path) -> No
         assert relay.answer({"do": "run", "guest": "c07-head", "command": "exit 5"})["code"] == 5
         assert "it does not answer" in relay.answer({"do": "run", "guest": "c07-n1"})["lost"]
         assert "none of the cluster's" in relay.answer({"do": "run", "guest": "c01-head"})["lost"]
+
+
+def test_the_inventory_has_groups_of_clusters_and_nodes(tmp_path: Path) -> None:
+    one = playbook(tmp_path, "")
+    groups = inventory(one)["all"]["children"]
+    assert set(groups) == {"cluster_c07", "nodes_compute"}
+    facts = {"cluster": None, "node": "instructor", "nodeGroup": "instructor"}
+    found = inventory(replace(one, facts={"instructor": facts}))["all"]
+    assert found["children"] == {"nodes_instructor": {"hosts": {"instructor": {}}}}
+    assert found["hosts"]["instructor"] == {"practicum": facts}
 
 
 def test_a_playbook_is_played_on_every_guest(ansible: Path) -> None:

@@ -40,9 +40,11 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def planned(folder: Path, *steps: dict[str, Any], **contextualize: Any) -> EventPlan:
+def planned(
+    folder: Path, *steps: dict[str, Any], clusters: int = 3, **contextualize: Any
+) -> EventPlan:
     wanted = {**contextualize, "steps": list(steps)}
-    stack = event_stack(clusters={"count": 3}, contextualize=wanted)
+    stack = event_stack(clusters={"count": clusters}, contextualize=wanted)
     read, findings = read_steps(stack.event, folder)
     assert findings == []
     return plan_event(replace(stack, steps=read))
@@ -67,6 +69,60 @@ def test_scripts_run_in_the_order_of_their_names_where_their_names_say(folder: P
     assert names(plan, "c01-head") == ["steps/10-motd.sh", "steps/20-share.head.sh"]
     assert names(plan, "c01-n1") == ["steps/10-motd.sh"]
     assert names(plan, "instructor") == []
+
+
+def test_the_instructors_node_gets_what_names_it(folder: Path) -> None:
+    (folder / "steps/30-watch.instructor.sh").write_text("#!/bin/sh\n")
+    motd, watch = "steps/10-motd.sh", "steps/30-watch.instructor.sh"
+    for step, wanted in (
+        ({"scripts": "steps"}, [watch]),
+        ({"scripts": "steps", "nodeGroups": ["head", "instructor"]}, [motd, watch]),
+        ({"scripts": "steps", "nodeGroups": ["head"]}, []),
+        ({"scripts": "steps", "clusters": ["c01"]}, []),
+        ({"scripts": "more"}, []),
+    ):
+        plan = planned(folder, step)
+        assert names(plan, "instructor") == wanted
+        assert watch not in names(plan, "c01-head")
+
+
+def test_a_playbook_for_the_instructors_node_is_played_there_apart(folder: Path) -> None:
+    step = {"playbook": "site/main.yml", "nodeGroups": ["instructor", "head"]}
+    orders = all_orders(planned(folder, step), SECRET)
+    assert [[list(each.facts) for each in one.playbooks] for one in orders] == [
+        [["instructor"]], [["c01-head"]], [["c02-head"]], [["c03-head"]]
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("clusters", "interface"), [(3, "eth2"), (40, "vlan102")])
+def test_a_script_on_the_instructors_node_gets_the_facts_of_all_clusters(
+    folder: Path, tmp_path: Path, clusters: int, interface: str
+) -> None:
+    (folder / "more/10-extra.py").write_text("#!/bin/sh\nenv | grep ^PRACTICUM_ | sort\n")
+    step = {"scripts": "more", "nodeGroups": ["instructor"]}
+    plan = planned(folder, step, clusters=clusters)
+    (orders,) = all_orders(plan, SECRET)
+    (guest,) = orders.guests
+    facts = json.loads(guest.files[-1].text)
+    assert (facts["cluster"], len(facts["clusters"])) == (None, clusters)
+    second = facts["clusters"][1]
+    assert {key: second[key] for key in second if key != "nodes"} == {
+        "cluster": "c02", "address": "10.0.2.254", "interface": interface,
+        "subnet": "10.0.2.0/24", "head": "c02-head", "headAddress": "10.0.2.1",
+    }  # fmt: skip
+    assert second["nodes"][1]["guest"] == "c02-n1"
+    every = " ".join(f"c{number:02}" for number in range(1, clusters + 1))
+    assert run(guest.scripts[-1], tmp_path).splitlines() == [
+        f"PRACTICUM_CLUSTERS={every}", "PRACTICUM_EVENT=sc09", f"PRACTICUM_FACTS={FACTS_PATH}",
+        "PRACTICUM_GUEST=instructor", "PRACTICUM_LEVEL=none", "PRACTICUM_LOGIN=student",
+        "PRACTICUM_NODE=instructor", "PRACTICUM_NODE_GROUP=instructor",
+    ]  # fmt: skip
+
+
+def test_a_step_for_the_instructors_node_changes_no_cluster(folder: Path) -> None:
+    step = {"scripts": "steps", "nodeGroups": ["instructor"]}
+    one = {"scripts": "more", "clusters": ["c01"]}
+    assert changed(planned(folder, one), planned(folder, one, step)) == {"instructor"}
 
 
 def test_a_step_may_be_for_some_clusters_and_groups(folder: Path) -> None:
@@ -151,6 +207,16 @@ def test_the_plan_tells_own_steps_to_people_and_programs(folder: Path) -> None:
     assert step_lines(plan) == [
         "own playbook site/main.yml: 10 guests (head, compute) of c01, c02",
         "own script steps/10-motd.sh: 15 guests (head, compute) of every cluster",
+        "own script steps/20-share.head.sh: 3 guests (head) of every cluster",
+    ]
+    both = planned(
+        folder,
+        {"scripts": "steps", "nodeGroups": ["instructor", "head"]},
+        {"scripts": "more", "nodeGroups": ["instructor"]},
+    )
+    assert step_lines(both) == [
+        "own script more/10-extra.py: the instructors' node",
+        "own script steps/10-motd.sh: 3 guests (head) of every cluster and the instructors' node",
         "own script steps/20-share.head.sh: 3 guests (head) of every cluster",
     ]
     head = next(each for each in event_json(plan)["guests"] if each["name"] == "c01-head")
