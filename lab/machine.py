@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import orjson
 
-from lab.errors import failure
+from lab.errors import bad_parameters, failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,6 +93,16 @@ class Machine:
             self.config, self.pending, self.pending_delete = before
             raise
 
+    def shown(self, snapshot: str | None, *, current: bool) -> Config:
+        """The configuration that a snapshot holds; else the present one, with pending changes as
+        if they were in force, or without (`current`)."""
+        if snapshot:
+            return dict(self.snapshot(snapshot))
+        if current:
+            return dict(self.config)
+        merged = self.config | self.pending
+        return {key: value for key, value in merged.items() if key not in self.pending_delete}
+
     def disks(self, config: Config) -> list[tuple[str, str]]:
         """Key and volume of the disks of a configuration of the guest."""
         raise NotImplementedError
@@ -164,3 +174,12 @@ def check_unused(lab: Lab, vmid: int | str) -> None:
     if taken := occupied_by(lab, vmid):
         kind, node = taken
         raise failure(f"{kind} {vmid} already exists on node '{node}'")
+
+
+def read_choice(params: dict[str, Any]) -> tuple[str | None, bool]:
+    """The snapshot that a caller asks for, or whether it is what is in force; 400 for both."""
+    snapshot, current = params.get("snapshot"), bool(params.get("current"))
+    if snapshot and current:
+        text = "cannot use 'snapshot' parameter with 'current'"
+        raise bad_parameters({"snapshot": text, "current": text})
+    return snapshot, current

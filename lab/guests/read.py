@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from lab.call import Call
 from lab.engines import engine_of
-from lab.errors import bad_parameters
 from lab.formats import parse_property_string
 from lab.guests import drives
 from lab.guests.clone import QEMU
@@ -15,6 +14,7 @@ from lab.guests.options import PASSWORD_SHOWN
 from lab.guests.record import KIND, load
 from lab.guests.update import memory_mib
 from lab.ha.config import guest_status
+from lab.machine import read_choice
 from lab.routes import handles
 
 if TYPE_CHECKING:
@@ -31,22 +31,9 @@ Row = dict[str, Any]
 @handles("GET", f"{QEMU}/config")
 async def read_config(call: Call) -> Row:
     """The configuration with pending changes as if they were in force, or without (`current`)."""
-    name, current = call.params.get("snapshot"), call.params.get("current")
-    if name and current:
-        text = "cannot use 'snapshot' parameter with 'current'"
-        raise bad_parameters({"snapshot": text, "current": text})
+    snapshot, current = read_choice(call.params)
     guest = load(call.lab, call.params["vmid"], call.params["node"])
-    if name:
-        return _masked(guest.snapshot(name)) | {"digest": guest.digest}
-    config = dict(guest.config)
-    if not current:
-        config |= guest.pending
-        for key in guest.pending_delete:
-            config.pop(key, None)
-    if "cipassword" in config:
-        config["cipassword"] = PASSWORD_SHOWN
-    config["digest"] = guest.digest
-    return config
+    return _masked(guest.shown(snapshot, current=current)) | {"digest": guest.digest}
 
 
 @handles("GET", f"{QEMU}/pending")

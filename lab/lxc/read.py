@@ -7,12 +7,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from lab.call import Call
-from lab.errors import bad_parameters
 from lab.ha.config import guest_status
 from lab.lxc.mounts import parse_mount
 from lab.lxc.options import is_net, parse_net
 from lab.lxc.record import KIND, find_row, load
 from lab.lxc.update import LXC
+from lab.machine import read_choice
 from lab.routes import handles
 from lab.storage.volumes import volumes
 
@@ -49,16 +49,9 @@ async def list_status(call: Call) -> list[Row]:
 @handles("GET", f"{LXC}/config")
 async def read_config(call: Call) -> Row:
     """The configuration with pending changes as if they were in force, or without (`current`)."""
-    name, current = call.params.get("snapshot"), call.params.get("current")
-    if name and current:
-        text = "cannot use 'snapshot' parameter with 'current'"
-        raise bad_parameters({"snapshot": text, "current": text})
+    snapshot, current = read_choice(call.params)
     container = load(call.lab, call.params["vmid"], call.params["node"])
-    config = dict(container.snapshot(name) if name else container.config)
-    if not name and not current:
-        config |= container.pending
-        for key in container.pending_delete:
-            config.pop(key, None)
+    config = container.shown(snapshot, current=current)
     return _readable(call, config | {"digest": container.digest})
 
 

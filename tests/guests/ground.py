@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -11,8 +12,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from lab.engines.lxc.holder import Holder
 from lab.network.names import Namespaces
+from lab.serve import Options, ServeError, Server
 from tests.lab.program import Program
 from tests.lab.served import Answer, Client
 
@@ -194,3 +198,22 @@ def _line(pid: str) -> str:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
     except OSError:
         return ""
+
+
+def refusal(folder: Path, engine: str) -> str:
+    """Why a lab with that engine does not start here; its state is below the folder."""
+    seed = folder / "seed.json"
+    seed.write_text(json.dumps(SEED))
+
+    async def story() -> None:
+        server = Server(Options(state=folder / "state", seed=seed, engine=engine))
+        try:
+            await server.start()
+        finally:
+            await server.stop()
+
+    with pytest.raises(ServeError) as refused:
+        asyncio.run(story())
+    words = f"the lab's engine {engine} cannot run here: "
+    assert str(refused.value).startswith(words)
+    return str(refused.value).removeprefix(words)

@@ -17,7 +17,6 @@ from typing import Any
 
 import pytest
 
-from lab import serve
 from lab.engines.qemu import availability, disks, places, seed, states
 from lab.engines.qemu.cards import cards
 from lab.engines.qemu.command import FIRMWARE, Sockets, command, kind_of, left_out
@@ -26,7 +25,7 @@ from lab.engines.qemu.drives import Medium
 from lab.engines.qemu.monitor import Monitor
 from lab.engines.qemu.notes import Notes
 from lab.errors import TaskError
-from tests.guests.ground import SEED
+from tests.guests.ground import refusal
 from tests.image.conftest import cannot
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -249,18 +248,7 @@ def test_a_lab_that_cannot_run_machines_says_why_and_does_not_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(availability, "unavailable", lambda: "a reason")
-    file = tmp_path / "seed.json"
-    file.write_text(json.dumps(SEED))
-
-    async def story() -> None:
-        server = serve.Server(serve.Options(state=tmp_path / "state", seed=file, engine="qemu"))
-        try:
-            await server.start()
-        finally:
-            await server.stop()
-
-    with pytest.raises(serve.ServeError, match="the lab's engine qemu cannot run here: a reason"):
-        asyncio.run(story())
+    assert refusal(tmp_path, "qemu") == "a reason"
 
 
 def test_what_a_machine_was_started_as_is_kept_for_the_next_lab(tmp_path: Path) -> None:
@@ -354,16 +342,5 @@ def test_what_a_lab_has_made_before_its_machines_could_not_be_had_does_not_stay(
     monkeypatch.setattr(availability, "unavailable", lambda: None)
     monkeypatch.setattr("lab.engines.qemu.engine.QemuEngine.open", fails)
     monkeypatch.setattr("lab.engines.lxc.engine.power_off", power_off)
-    file = tmp_path / "seed.json"
-    file.write_text(json.dumps(SEED))
-
-    async def story() -> None:
-        server = serve.Server(serve.Options(state=tmp_path / "state", seed=file, engine="qemu"))
-        try:
-            await server.start()
-        finally:
-            await server.stop()
-
-    with pytest.raises(serve.ServeError, match="the lab's engine qemu cannot run here: no bridges"):
-        asyncio.run(story())
+    assert refusal(tmp_path, "qemu") == "no bridges"
     assert ended == [tmp_path / "state"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import re
 import shutil
@@ -22,7 +21,7 @@ from lab.engines.lxc.disks import Disks
 from lab.engines.lxc.inside import open_in
 from lab.engines.lxc.watch import Watch
 from lab.errors import TaskError
-from tests.guests.ground import SEED
+from tests.guests.ground import refusal
 
 CONFIG = {
     "name": "c07-head.example.org",
@@ -250,18 +249,7 @@ def test_a_lab_that_cannot_run_guests_says_why_and_does_not_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(serve, "unavailable", lambda _folder: "a reason")
-    seed = tmp_path / "seed.json"
-    seed.write_text(json.dumps(SEED))
-
-    async def story() -> None:
-        server = serve.Server(serve.Options(state=tmp_path / "state", seed=seed, engine="lxc"))
-        try:
-            await server.start()
-        finally:
-            await server.stop()
-
-    with pytest.raises(serve.ServeError, match="the lab's engine lxc cannot run here: a reason"):
-        asyncio.run(story())
+    assert refusal(tmp_path, "lxc") == "a reason"
 
 
 def test_without_root_it_is_said_what_to_write(monkeypatch: pytest.MonkeyPatch) -> None:

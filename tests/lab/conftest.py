@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.direct import SEED
+from tests.lab.program import Program
 from tests.lab.served import ServedLab
 
 MEMORY = Path("/dev/shm")
@@ -28,6 +30,16 @@ def lab(tmp_path: Path) -> Iterator[ServedLab]:
     served = ServedLab(tmp_path, SEED)
     yield served
     served.close()
+
+
+@pytest.fixture
+def programs() -> Iterator[list[Program]]:
+    """Labs as programs, which a test puts here; none outlives it."""
+    started: list[Program] = []
+    yield started
+    for program in started:
+        if program.process.poll() is None:
+            program.end(signal.SIGKILL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +14,6 @@ import pytest
 from tests.lab.direct import SEED
 from tests.lab.program import Program
 from tests.lab.served import ServedLab
-
-
-@pytest.fixture
-def programs() -> Iterator[list[Program]]:
-    started: list[Program] = []
-    yield started
-    for program in started:
-        if program.process.poll() is None:
-            program.end(signal.SIGKILL)
 
 
 def test_an_answered_write_survives_a_kill(tmp_path: Path, programs: list[Program]) -> None:

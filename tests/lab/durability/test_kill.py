@@ -7,7 +7,6 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,15 +15,6 @@ from tests.lab.program import Program
 
 WRITERS = 6
 LOST = (OSError, http.client.HTTPException)
-
-
-@pytest.fixture
-def programs() -> Iterator[list[Program]]:
-    started: list[Program] = []
-    yield started
-    for program in started:
-        if program.process.poll() is None:
-            program.end(signal.SIGKILL)
 
 
 class Writer(threading.Thread):
