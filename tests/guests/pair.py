@@ -9,6 +9,7 @@ from tests.guests.test_event import run
 
 HEADS = {"c01": "200101", "c02": "200201"}
 NODES = {"c01": "200111", "c02": "200211"}
+INSTRUCTOR = "200001"
 BLOCK = re.compile(r"(?:    contextualize:.*\n(?:      .*\n)*)?(?=    vmids:)")
 
 

@@ -11,7 +11,7 @@ from collections import Counter
 
 import pytest
 
-from tests.guests.pair import HEADS, NODES, Pair
+from tests.guests.pair import HEADS, INSTRUCTOR, NODES, Pair
 from tests.image.conftest import MISSING, cannot
 
 pytestmark = pytest.mark.guests
@@ -93,3 +93,34 @@ def test_a_playbook_is_played_through_the_agents_and_again_once_it_has_changed(
     told = pair.run("up", "laptop")
     assert told.code == 1
     assert "c02-head: site/main.yml: a line: " in "\n".join(told.summary["failed"].values())
+
+
+WATCH = """\
+#!/usr/bin/python3
+import json, os, socket
+with open(os.environ["PRACTICUM_FACTS"]) as file:
+    facts = json.load(file)
+with open("/srv/seen", "w") as file:
+    for each in facts["clusters"]:
+        with socket.create_connection((each["headAddress"], 22), 10) as head:
+            assert head.getsockname()[0] == each["address"]
+        print(each["cluster"], *[node["guest"] for node in each["nodes"]], file=file)
+"""
+
+
+def test_a_script_on_the_instructors_node_reaches_all_clusters_by_its_facts(pair: Pair) -> None:
+    node = "    instructor: {image: debian-12, cores: 1, memoryMib: 512}\n"
+    pair.contextualize("level: base", "steps:", "  - {scripts: steps}")
+    pair.edit("laptop", "    nodeGroups:\n", f"{node}    nodeGroups:\n")
+    try:
+        pair.write("steps/30-watch.instructor.sh", WATCH)
+        told = pair.good("up", "laptop")
+        assert "own script steps/30-watch.instructor.sh: the instructors' node" in told.texts
+        assert pair.on(INSTRUCTOR, "cat /srv/seen; test ! -e /etc/ran") == (
+            "c01 c01-head c01-n1\nc02 c02-head c02-n1\n"
+        )
+        assert pair.on(HEADS["c01"], "test ! -e /srv/seen; cat /etc/ran") == "x\n"
+    finally:
+        (pair.stacks / "steps/30-watch.instructor.sh").unlink(missing_ok=True)
+        pair.edit("laptop", node, "")
+        pair.good("up", "laptop")
