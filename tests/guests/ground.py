@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,12 +48,17 @@ SEED: dict[str, Any] = {
 
 
 class Ground:
-    """One state folder and the lab that runs on it; `close` leaves nothing."""
+    """One state folder and the lab that runs on it; `close` leaves nothing.
+
+    `within` is a command that runs the lab's program elsewhere, such as in other namespaces.
+    """
 
     def __init__(
-        self, folder: Path, images: Path, engine: str = "lxc", deadline_s: float = DEADLINE_S
-    ) -> None:
+        self, folder: Path, images: Path, engine: str = "lxc", deadline_s: float = DEADLINE_S,
+        within: Sequence[str] = (),
+    ) -> None:  # fmt: skip
         self._folder, self._images, self._engine = folder, images, engine
+        self._within = within
         self._deadline_s = deadline_s
         self.state = folder / "state"
         self.program: Program
@@ -61,7 +67,7 @@ class Ground:
 
     def start(self) -> None:
         options = ("--engine", self._engine, "--images", str(self._images))
-        self.program = Program(self._folder, *options, seed=SEED)
+        self.program = Program(self._folder, *options, seed=SEED, within=self._within)
         try:
             ready = self.program.ready()
         except ValueError as error:
@@ -78,7 +84,8 @@ class Ground:
         if self.program.process.poll() is None:
             self.client.close()
             self.program.end(signal.SIGTERM)
-        command = [sys.executable, "-m", "lab", "power-off", "--state", str(self.state)]
+        lab = [sys.executable, "-m", "lab", "power-off", "--state", str(self.state)]
+        command = [*self._within, *lab]
         subprocess.run(command, cwd=ROOT, check=True)
 
     def call(self, method: str, path: str, /, **params: Any) -> Answer:

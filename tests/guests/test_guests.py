@@ -78,7 +78,7 @@ def test_one_card_of_the_instructors_reaches_many_networks_and_passes_nothing_on
 def test_a_guest_has_the_memory_and_cores_that_it_was_given(ground: Ground) -> None:
     limits = Limits(Holder(ground.state / "guests").name)
     if not limits.files(101):
-        return  # controllers of version 2: lines of the guest's configuration, tested there
+        return  # controllers of version 2 alone: they have a test of their own
     for file in limits.files(101):
         group = Path(file).parent
         assert processes(group), "nothing of the guest is in its group"

@@ -36,10 +36,11 @@ CONFIG = {
 }
 
 
-def lxc_config(*controllers: str) -> list[str]:
+def lxc_config(**limits: str) -> list[str]:
     text = settings.lxc_config(
         700, CONFIG, lower=["/layer", "/image"], upper=Path("/s/700/disk/upper"),
-        home=Path("/s/700"), seccomp=Path("/s/seccomp"), version2=frozenset(controllers),
+        home=Path("/s/700"), seccomp=Path("/s/seccomp"),
+        limits={name.replace("_", "."): value for name, value in limits.items()},
     )  # fmt: skip
     return text.splitlines()
 
@@ -61,10 +62,40 @@ def test_a_container_has_the_image_below_the_thin_layer_and_its_own_network() ->
     assert not [line for line in lines if "cgroup2" in line]
 
 
-def test_limits_are_lines_where_the_controllers_allow_it() -> None:
-    lines = lxc_config("cpu", "memory")
+def test_limits_are_lines_where_the_controllers_allow_it(tmp_path: Path) -> None:
+    home = tmp_path / groups.HOME
+    home.mkdir()
+    assert groups.version2(tmp_path, 2, 1024) == {}
+    for name in ("cpu.max", "memory.max"):
+        (home / name).touch()
+    limits = {"cpu.max": "200000 100000", "memory.max": "1073741824"}
+    assert groups.version2(tmp_path, 2, 1024) == limits
+    (home / "memory.swap.max").touch()
+    assert groups.version2(tmp_path, 2, 1024) == {**limits, "memory.swap.max": "0"}
+    lines = lxc_config(memory_max="1073741824", cpu_max="200000 100000")
     assert "lxc.cgroup2.memory.max = 1073741824" in lines
     assert "lxc.cgroup2.cpu.max = 200000 100000" in lines
+
+
+def test_limits_that_the_machine_cannot_set_are_named(tmp_path: Path) -> None:
+    (tmp_path / "mounts").write_text("cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n")
+    limits = groups.Limits("practicum-x", str(tmp_path / "mounts"))
+    home = tmp_path / groups.HOME
+    home.mkdir()
+    assert limits.missing(tmp_path) == [
+        "no limit of cores: this machine's control groups have no controller cpu",
+        "no limit of memory: this machine's control groups have no controller memory",
+    ]
+    (home / "cpu.max").touch()
+    assert [sentence.split()[-1] for sentence in limits.missing(tmp_path)] == ["memory"]
+
+
+def test_groups_of_version_2_are_found_where_the_machine_has_them(tmp_path: Path) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text(f"cgroup {tmp_path} cgroup rw,cpu 0 0\ntmpfs /run tmpfs rw 0 0\n")
+    assert groups.place(str(mounts)) is None
+    mounts.write_text(f"{mounts.read_text()}none {tmp_path} cgroup2 rw,nsdelegate 0 0\n")
+    assert groups.place(str(mounts)) == tmp_path
 
 
 def test_the_guest_reads_the_drive_that_proxmox_would_make() -> None:

@@ -7,6 +7,7 @@ import signal
 import ssl
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,13 @@ WAIT_S = 30
 class Program:
     """One start of the lab on `folder`/state."""
 
-    def __init__(self, folder: Path, *options: str, seed: Any = None) -> None:
+    def __init__(
+        self, folder: Path, *options: str, seed: Any = None, within: Sequence[str] = ()
+    ) -> None:
         self.state = folder / "state"
         file = folder / "seed.json"
         file.write_text(seed if isinstance(seed, str) else json.dumps(seed or SEED))
-        command = [sys.executable, "-m", "lab", "serve", "--state", str(self.state)]
+        command = [*within, sys.executable, "-m", "lab", "serve", "--state", str(self.state)]
         self.process = subprocess.Popen(
             [*command, "--seed", str(file), "--auth-delay", "0", *options],
             stdout=subprocess.PIPE,

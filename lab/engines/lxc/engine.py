@@ -89,6 +89,8 @@ class LxcEngine:
                 await self._clear(guest.vmid)
                 raise
         log(f"guest runs in the lab as a container on {Path(volume).name}")
+        for sentence in self._limits.missing(self._holder.groups):
+            log(sentence)
 
     async def _start(self, guest: Guest, place: str) -> None:
         vmid, home = guest.vmid, self._disks.home(guest.vmid)
@@ -96,7 +98,8 @@ class LxcEngine:
         self._limits.set(vmid, settings.cores(guest.config), settings.memory_mib(guest.config))
         lxc = ("lxc-start", "-P", str(home.parent), "-n", str(vmid), "-f", str(home / "config"))
         command = self._holder.inside(*lxc, "-d")
-        code, _, errors = await run(*with_groups(self._limits.files(vmid), command), check=False)
+        entered = [self._holder.entrance, *self._limits.files(vmid)]
+        code, _, errors = await run(*with_groups(entered, command), check=False)
         if code:
             said = words((home / "lxc.log").read_bytes()) if (home / "lxc.log").exists() else ""
             raise TaskError(f"start failed: {said or words(errors) or f'status {code}'}")
@@ -116,7 +119,7 @@ class LxcEngine:
         (upper / settings.SEED / "user-data").chmod(0o600)
         text = settings.lxc_config(
             vmid, guest.config, lower=self._lower(vmid, place), upper=upper, home=home,
-            seccomp=self._holder.folder / "seccomp", version2=self._version2(),
+            seccomp=self._holder.folder / "seccomp", limits=self._version2(guest),
         )  # fmt: skip
         (home / "config").write_text(text)
 
@@ -126,11 +129,9 @@ class LxcEngine:
         thin = self._holder.folder / ("layer-new" if new else "layer")
         return [str(thin), *map(str, self._disks.lower(vmid)), place]
 
-    def _version2(self) -> frozenset[str]:
-        with contextlib.suppress(OSError):
-            path = self._holder.groups / "cgroup.subtree_control"
-            return frozenset(path.read_text().split())
-        return frozenset()
+    def _version2(self, guest: Guest) -> dict[str, str]:
+        cores, memory = settings.cores(guest.config), settings.memory_mib(guest.config)
+        return groups.version2(self._holder.groups, cores, memory)
 
     def _follow(self, guest: Guest) -> None:
         """Know a guest as running: answer for its agent, see its end."""
@@ -224,6 +225,7 @@ class LxcEngine:
         if changed & {"cores", "sockets", "memory"}:
             cores, memory = settings.cores(guest.config), settings.memory_mib(guest.config)
             self._limits.set(guest.vmid, cores, memory)
+            self._container(guest.vmid).limit(self._version2(guest))
 
     async def migrate(self, guest: Guest, target: str, log: Log) -> None:
         """Plug the guest into another host; its processes go on."""

@@ -12,6 +12,9 @@ import os
 from pathlib import Path
 
 PERIOD_US = 100_000
+HOME = "init.scope"
+"""The group below a lab's own one in which everything is that belongs to no guest."""
+_MEANT = {"cpu": "cores", "memory": "memory"}
 
 
 class Limits:
@@ -54,8 +57,39 @@ class Limits:
         for root in self._roots.values():
             remove_tree(root / self._name)
 
+    def missing(self, root: Path) -> list[str]:
+        """A sentence for each limit that no guest below `root` of version 2 can have."""
+        there = {name.partition(".")[0] for name in version2(root, 1, 1)} | self._roots.keys()
+        return [
+            f"no limit of {meant}: this machine's control groups have no controller {kind}"
+            for kind, meant in _MEANT.items()
+            if kind not in there
+        ]
+
     def _folder(self, kind: str, vmid: int) -> Path:
         return self._roots[kind] / self._name / str(vmid)
+
+
+def version2(root: Path, cores: int, memory_mib: int) -> dict[str, str]:
+    """A guest's limits below a lab's group of version 2, by file: those that the kernel has there.
+
+    What does not fit into its memory goes to no disk: a guest's machine would have none for that.
+    """
+    limits = {
+        "cpu.max": f"{cores * PERIOD_US} {PERIOD_US}",
+        "memory.max": str(memory_mib << 20),
+        "memory.swap.max": "0",
+    }
+    return {name: value for name, value in limits.items() if (root / HOME / name).exists()}
+
+
+def place(mounts: str = "/proc/mounts") -> Path | None:
+    """Where groups of version 2 are mounted and can be made; None where they are not."""
+    for line in Path(mounts).read_text().splitlines():
+        _, found, kind, *_ = line.split()
+        if kind == "cgroup2" and os.access(found, os.W_OK):
+            return Path(found)
+    return None
 
 
 def _version1(mounts: str) -> dict[str, Path]:

@@ -23,15 +23,30 @@ READY_S = 20.0
 GONE_S = 20.0
 POLL_S = 0.02
 
-# Outside the new control group namespace: join a group of our own, which becomes its root.
+# Outside the new control group namespace: join a group of our own, which becomes its root. Groups
+# that are mounted are used where they are: one more mount would set the options of all (such as
+# `nsdelegate`) anew.
 _OUTER = """
 mount --make-rprivate /
-mkdir -p "$1/groups"
-mount -t cgroup2 none "$1/groups"
-mkdir -p "$1/groups/$2"
-echo $$ > "$1/groups/$2/cgroup.procs"
-umount "$1/groups"
-exec unshare --net --cgroup --pid --fork --kill-child sh -ec "$3" sh "$1"
+groups=$3
+if [ -z "$groups" ]; then
+    groups=$1/groups
+    mkdir -p "$groups"
+    mount -t cgroup2 none "$groups"
+fi
+mkdir -p "$groups/$2"
+for each in cpu memory pids; do
+    echo "+$each" > "$groups/cgroup.subtree_control" 2> /dev/null || :
+done
+echo $$ > "$groups/$2/cgroup.procs"
+exec unshare --cgroup sh -ec "$4" sh "$1" "$groups/$2" "$5"
+"""
+# In that namespace: leave its root, which may hold no process if groups below it are to be limited.
+_BETWEEN = """
+mkdir -p "$2/init.scope"
+echo $$ > "$2/init.scope/cgroup.procs"
+if mountpoint -q "$1/groups"; then umount "$1/groups"; fi
+exec unshare --net --pid --fork --kill-child sh -ec "$3" sh "$1"
 """
 # Inside: what liblxc looks at shows the lab only. Children that nobody waits for are not kept.
 _INNER = """
@@ -39,8 +54,6 @@ mount -t proc proc /proc
 umount -l -R /sys
 mount -t sysfs none /sys
 mount -t cgroup2 none /sys/fs/cgroup
-mkdir -p /sys/fs/cgroup/init.scope
-echo 1 > /sys/fs/cgroup/init.scope/cgroup.procs
 for each in cpu memory pids; do
     echo "+$each" > /sys/fs/cgroup/cgroup.subtree_control 2> /dev/null || :
 done
@@ -74,6 +87,12 @@ class Holder:
         """The root of the guests' control groups, as a path that this process can use."""
         return self.seen("/sys/fs/cgroup")
 
+    @property
+    def entrance(self) -> str:
+        """What a program that is to make groups in here writes its number into before: where the
+        machine says `nsdelegate`, nothing goes from one namespace's groups into another's."""
+        return str(self.groups / groups.HOME / "cgroup.procs")
+
     def seen(self, path: str) -> Path:
         """A path of the holder's mounts, as one that this process can use."""
         return Path(f"/proc/{self._inner}/root") / path.lstrip("/")
@@ -100,11 +119,12 @@ class Holder:
         self.remove_groups()
         ready, errors = self.folder / "ready", self.folder / "holder.err"
         ready.unlink(missing_ok=True)
+        place = str(groups.place() or "")
         command = ["unshare", "--mount", "sh", "-ec", _OUTER, "sh", str(self.folder), self.name]
         with errors.open("wb") as err:
             process = subprocess.Popen(
-                [*command, _INNER], stdin=subprocess.DEVNULL, stdout=err, stderr=err,
-                env=ENVIRONMENT, cwd="/", start_new_session=True,
+                [*command, place, _BETWEEN, _INNER], stdin=subprocess.DEVNULL, stdout=err,
+                stderr=err, env=ENVIRONMENT, cwd="/", start_new_session=True,
             )  # fmt: skip
         loop = asyncio.get_running_loop()
         until = loop.time() + READY_S

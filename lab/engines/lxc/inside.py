@@ -6,10 +6,12 @@ has made leads nowhere else.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
 import stat
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,6 +102,12 @@ class Container:
         agent.mkdir(exist_ok=True)
         entered = ["nsenter", "-t", str(self.init), "--all", "--root", "--wd"]
         return with_groups([str(agent / "cgroup.procs"), *limits], [*entered, "--", *command])
+
+    def limit(self, limits: Mapping[str, str]) -> None:
+        """Change the guest's limits of version 2; one that the kernel refuses stays as it was."""
+        for name, value in limits.items():
+            with contextlib.suppress(OSError):
+                (self.group / name).write_text(value)
 
     def freeze(self, frozen: bool) -> None:
         """Let all processes of the guest wait, or go on."""

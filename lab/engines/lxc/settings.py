@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,11 +80,11 @@ def lxc_config(
     upper: Path,
     home: Path,
     seccomp: Path,
-    version2: frozenset[str],
+    limits: Mapping[str, str],
 ) -> str:
     """The container's configuration for LXC; `lower` is the nearest layer first.
 
-    `version2` has the names of the controllers that can limit the guest.
+    `limits` are files of its control group of version 2, and what they are to say.
     """
     layers = ":".join([*lower, str(upper)])
     name = str(config.get("name", f"VM{vmid}")).partition(".")[0]
@@ -108,8 +108,5 @@ def lxc_config(
         # A user-space NFS server exports from a plain file system only.
         f"lxc.mount.entry = {home / 'export'} srv/export none bind,create=dir 0 0",
     ]
-    if "memory" in version2:
-        lines.append(f"lxc.cgroup2.memory.max = {memory_mib(config) << 20}")
-    if "cpu" in version2:
-        lines.append(f"lxc.cgroup2.cpu.max = {cores(config) * 100_000} 100000")
+    lines += [f"lxc.cgroup2.{name} = {value}" for name, value in limits.items()]
     return "".join(f"{line}\n" for line in lines)
