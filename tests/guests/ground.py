@@ -57,7 +57,7 @@ class Ground:
         self, folder: Path, images: Path, engine: str = "lxc", deadline_s: float = DEADLINE_S,
         within: Sequence[str] = (),
     ) -> None:  # fmt: skip
-        self._folder, self._images, self._engine = folder, images, engine
+        self._folder, self._images, self.engine = folder, images, engine
         self._within = within
         self._deadline_s = deadline_s
         self.state = folder / "state"
@@ -66,7 +66,7 @@ class Ground:
         self.start()
 
     def start(self) -> None:
-        options = ("--engine", self._engine, "--images", str(self._images))
+        options = ("--engine", self.engine, "--images", str(self._images))
         self.program = Program(self._folder, *options, seed=SEED, within=self._within)
         try:
             ready = self.program.ready()
@@ -93,21 +93,24 @@ class Ground:
 
     def task(self, method: str, path: str, /, **params: Any) -> None:
         """A call whose task has to end well."""
-        upid = self.call(method, path, **params).ok()
-        node = upid.split(":")[1]
+        self.finish(self.call(method, path, **params).ok())
+
+    def finish(self, upid: str) -> None:
+        """Wait for a task, which has to end well."""
+        _, node, *_, kind, about, _, _ = upid.split(":")
         until = time.monotonic() + self._deadline_s
         while True:
             row = self.call("GET", f"nodes/{node}/tasks/{upid}/status").ok()
             if row["status"] == "stopped":
                 log = self.call("GET", f"nodes/{node}/tasks/{upid}/log").ok()
                 text = "\n".join(str(line["t"]) for line in log)
-                assert row["exitstatus"] == "OK", f"{path}: {row['exitstatus']}\n{text}"
+                assert row["exitstatus"] == "OK", f"{kind} {about}: {row['exitstatus']}\n{text}"
                 return
-            assert time.monotonic() < until, f"{path} does not end"
+            assert time.monotonic() < until, f"{kind} {about} does not end"
             time.sleep(0.1)
 
-    def template(self, **options: Any) -> None:
-        disk = f"pool:0,import-from={VOLUME}"
+    def template(self, volume: str = VOLUME, /, **options: Any) -> None:
+        disk = f"pool:0,import-from={volume}"
         self.task(
             "POST", "nodes/pve1/qemu", vmid=TEMPLATE, name="debian-12", memory=512, scsi0=disk,
             agent="enabled=1", boot="order=scsi0", ide2="pool:cloudinit", **options,

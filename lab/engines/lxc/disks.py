@@ -51,17 +51,18 @@ class Disks:
             return None
 
     def link(self, source: int, vmid: int) -> None:
-        """Make a guest read through a template, if that or one below it was ever written to."""
+        """Make a guest read through a template, if that or one below it was ever written to, and
+        lie over the same bits."""
         if self.upper(source).is_dir() or self._base(source) is not None:
             self.home(vmid).mkdir(parents=True, exist_ok=True)
             (self.home(vmid) / "base").write_text(str(source))
-            self._share_image(source, vmid)
+        self._share_image(source, vmid)
 
     async def copy(self, source: int, vmid: int, snapshot: str | None) -> None:
         """Give a guest a copy of what another one has written, now or at a snapshot."""
         place = self._snapshot(source, snapshot) if snapshot else self.upper(source)
-        self.home(vmid).mkdir(parents=True, exist_ok=True)
         if (base := self._base(source)) is not None:
+            self.home(vmid).mkdir(parents=True, exist_ok=True)
             (self.home(vmid) / "base").write_text(str(base))
         self._share_image(source, vmid)
         if place.is_dir():
@@ -70,6 +71,7 @@ class Disks:
 
     def _share_image(self, source: int, vmid: int) -> None:
         if (image := self.home(source) / "image").exists():
+            self.home(vmid).mkdir(parents=True, exist_ok=True)
             (self.home(vmid) / "image").write_text(image.read_text())
 
     async def snapshot(self, vmid: int, name: str) -> None:

@@ -244,7 +244,13 @@ class LxcEngine:
             await self._disks.copy(source.vmid, vmid, snapshot)
 
     async def fill(self, guest: Guest) -> None:
-        """What a guest has written is in one folder, whatever its volumes are."""
+        """Keep an uploaded image that a disk was made from: the guest does without its file now.
+
+        What a guest has written is in one folder, whatever its volumes are.
+        """
+        image = _image_of(guest)
+        if image is not None and image[1] is not None:
+            await self._images.keep(*image, self._disks.home(guest.vmid))
 
     async def resize(self, _guest: Guest, _key: str, _size: int) -> None:
         """Sizes are not enforced."""
@@ -354,6 +360,16 @@ def _silent(_text: str) -> None:
 
 def image_of(guest: Guest) -> tuple[str, Path | None]:
     """The image that a guest's first disk was made from: its volume, and the volume's own file."""
+    image = _image_of(guest)
+    if image is None:
+        raise TaskError(
+            "start failed: no disk of this guest was made from an image, and the lab's engine lxc "
+            "installs none"
+        )
+    return image
+
+
+def _image_of(guest: Guest) -> tuple[str, Path | None] | None:
     rows = volumes(guest.lab)
     order = drives.boot_order(guest.config) or [key for key, _ in guest.drives()]
     for key in order:
@@ -364,7 +380,4 @@ def image_of(guest: Guest) -> tuple[str, Path | None]:
                 source = rows.get(row["origin"], guest.node)
                 kept = (source or {}).get("file")
                 return row["origin"], guest.lab.settings.state / kept if kept else None
-    raise TaskError(
-        "start failed: no disk of this guest was made from an image, and the lab's engine lxc "
-        "installs none"
-    )
+    return None

@@ -76,34 +76,39 @@ class Images:
         bits that it started from first, which its folder `home` names: an image that is built or
         uploaded anew must not change what lies below a disk.
         """
-        note = home / "image"
-        noted = note.read_text().split() if note.exists() else []
-        if noted[1:] == [volume] and (self._work / f"{noted[0]}.raw").exists():
-            return await self._mounted(noted[0], None)
-        found = file or find(self._folder, volume)
-        status = found.stat()
-        text = f"{found} {status.st_size} {status.st_mtime_ns}"
-        key = hashlib.sha256(text.encode()).hexdigest()[:12]
-        place = await self._mounted(key, found)
-        home.mkdir(parents=True, exist_ok=True)
-        note.write_text(f"{key} {volume}\n")
-        return place
-
-    async def _mounted(self, key: str, file: Path | None) -> str:
+        key = await self.keep(volume, file, home)
         place = f"/run/images/{key}"
         async with self._lock:
             if (await self._holder.run("mountpoint", "-q", place, check=False))[0] != 0:
-                raw = self._work / f"{key}.raw" if file is None else await self._raw(file, key)
+                raw = self._raw(key)
                 offset = root_offset(raw)
                 await self._holder.run("mkdir", "-p", place)
                 options = f"ro,loop,noload,offset={offset}"
                 await self._holder.run("mount", "-t", "ext4", "-o", options, str(raw), place)
         return place
 
-    async def _raw(self, file: Path, key: str) -> Path:
+    async def keep(self, volume: str, file: Path | None, home: Path) -> str:
+        """Keep the image behind a volume for a guest, whatever becomes of its file; its name."""
+        note = home / "image"
+        noted = note.read_text().split() if note.exists() else []
+        if noted[1:] == [volume] and self._raw(noted[0]).exists():
+            return noted[0]
+        found = file or find(self._folder, volume)
+        status = found.stat()
+        text = f"{found} {status.st_size} {status.st_mtime_ns}"
+        key = hashlib.sha256(text.encode()).hexdigest()[:12]
+        async with self._lock:
+            await self._unpack(found, self._raw(key))
+        home.mkdir(parents=True, exist_ok=True)
+        note.write_text(f"{key} {volume}\n")
+        return key
+
+    def _raw(self, key: str) -> Path:
+        return self._work / f"{key}.raw"
+
+    async def _unpack(self, file: Path, raw: Path) -> None:
         """The image without compression, made once; holes take no space."""
         self._work.mkdir(parents=True, exist_ok=True)
-        raw = self._work / f"{key}.raw"
         if not raw.exists():
             fresh = raw.with_suffix(f".{os.getpid()}")
             try:
@@ -112,4 +117,3 @@ class Images:
             finally:
                 with contextlib.suppress(OSError):
                     fresh.unlink()
-        return raw

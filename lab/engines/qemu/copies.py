@@ -16,10 +16,15 @@ if TYPE_CHECKING:
     from lab.guests.record import Guest
 
 
-def _waiting(guest: Guest, vmid: int) -> list[Row]:
-    """The volumes of a guest that are copies of others and have no file yet."""
+def _empty(guest: Guest, vmid: int) -> list[Row]:
+    """The volumes of a guest that have no file yet."""
     rows = volumes(guest.lab).of_guest(vmid, guest.node)
-    return [row for row in rows if row.get("copy_of") and not row.get("file")]
+    return [row for row in rows if not row.get("file")]
+
+
+def _waiting(guest: Guest, vmid: int) -> list[Row]:
+    """Those that are copies of other volumes."""
+    return [row for row in _empty(guest, vmid) if row.get("copy_of")]
 
 
 class Copies:
@@ -29,10 +34,11 @@ class Copies:
         self._disks = disks
 
     async def fill(self, guest: Guest) -> None:
-        """The copies among a guest's volumes; not of disks that its own machine has open."""
+        """The copies among a guest's volumes, of uploaded images too; not of disks that its own
+        machine has open."""
         own = {volid for _, volid in guest.disks(guest.config)}
-        for row in _waiting(guest, guest.vmid):
-            if guest.running and row["copy_of"] in own:
+        for row in _empty(guest, guest.vmid):
+            if guest.running and row.get("copy_of") in own:
                 raise TaskError("the lab's engine qemu copies a guest's own disks while it is off")
             await self._disks.fill(guest.lab, row["volid"], guest.node)
 

@@ -103,12 +103,17 @@ class Disks:
         await _grow(file, row["size"])
 
     async def fill(self, lab: Lab, volid: str, node: str) -> None:
-        """Make a copy of a volume one now, before its source changes or goes. A source that has
-        nothing but its image is none: the copy is made from that image as well."""
+        """Make a copy of a volume one now, before its source changes or goes; a disk that was made
+        from an uploaded image as well, since that can be removed. A source that has nothing but an
+        image of this machine is none: the copy is made from that image as well."""
         async with self._lock:
             row = volumes(lab).require(volid, node)
-            if row.get("copy_of") and not row.get("file"):
+            if not row.get("file") and (row.get("copy_of") or self._is_uploaded(lab, row, node)):
                 await self._file(lab, volid, node)
+
+    def _is_uploaded(self, lab: Lab, row: Row, node: str) -> bool:
+        image = volumes(lab).get(row["origin"], node) if row.get("origin") else None
+        return bool(image and self.kept(image)) and not row.get("base")
 
     async def take(self, lab: Lab, volid: str, node: str, file: Path) -> None:
         """Give a volume that has none a file that was made elsewhere."""
