@@ -16,6 +16,8 @@ from .build import build, epoch_of
 from .problems import ImageError
 from .recipes import FLAVOURS, NAMES, recipe
 
+_ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
@@ -36,15 +38,21 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _listen() -> None:
+    for number in _ENDS:
+        if signal.getsignal(number) != signal.SIG_IGN:  # as by nohup
+            signal.signal(number, _stop)
+
+
 def _stop(_number: int, _frame: FrameType | None) -> None:
+    for number in _ENDS:  # a second one would end the tidying up
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; exit code 0, 1 with a message, or 130 when interrupted."""
     options = _parser().parse_args(arguments)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _stop)
     try:
         if options.verb == "build":
             _build(options)
@@ -96,4 +104,5 @@ def _line(folder: Path, record: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
+    _listen()
     sys.exit(main())

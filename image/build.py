@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from . import disk, mirror, places, tree
+from .confined import CONFINED
 from .problems import ImageError
 from .recipes import Recipe
 
@@ -23,7 +24,11 @@ TOOLS = {
     "mke2fs": "e2fsprogs",
     "apt-get": "apt",
     "unshare": "util-linux",
+    "setpriv": "util-linux",
 }
+WORK = "work."
+"""How the folders of unfinished builds begin."""
+
 Tell = Callable[[str], None]
 
 
@@ -33,11 +38,14 @@ def missing() -> str | None:
         return "images are built on Debian or a relative of it"
     if os.geteuid() != 0:
         return "building an image needs root: packages are installed with their owners and rights"
-    absent = [package for tool, package in TOOLS.items() if shutil.which(tool) is None]
+    absent = dict.fromkeys(package for tool, package in TOOLS.items() if not shutil.which(tool))
     if absent:
         return f"programs are missing; on Debian type: apt install {' '.join(absent)}"
-    if subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode != 0:
-        return "this machine does not let root mount anything, which installing packages needs"
+    if subprocess.run([*CONFINED, "true"], capture_output=True).returncode != 0:
+        return (
+            "this machine does not let root mount anything in namespaces, which installing "
+            "packages needs"
+        )
     return None
 
 
@@ -72,7 +80,9 @@ def build(
         if reason := missing():
             raise ImageError(reason)
         sources = mirror.sources(recipe.suite, from_mirror)
-        with tempfile.TemporaryDirectory(prefix="work.", dir=folder) as work:
+        for left in folder.glob(f"{WORK}*"):  # by a build that was killed: ours has the lock
+            subprocess.run(["rm", "-rf", "--one-file-system", str(left)], check=False)
+        with tempfile.TemporaryDirectory(prefix=WORK, dir=folder) as work:
             return _build(recipe, folder, Path(work), sources, epoch, digest, tell)
 
 

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from . import hygiene, settings
+from . import confined, hygiene, settings
 from .problems import ImageError
 from .recipes import IDLE_SERVICES, Recipe
 
@@ -59,17 +59,10 @@ def _bootstrap(tree: Path, recipe: Recipe, sources: list[str], log: Path) -> Non
     variables = {**os.environ, "INITRD": "No", "PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"}
     variables.pop("SOURCE_DATE_EPOCH", None)  # modules of Python would be checked at each start
     variables["TMPDIR"] = str(tree.parent)
-    done = _logged([*command, recipe.suite, str(tree), *sources], log, variables)
+    done = confined.run([*command, recipe.suite, str(tree), *sources], log, variables)
     if done != 0:
         shutil.rmtree(tree, ignore_errors=True)
         raise ImageError(f"mmdebstrap has failed: {_last_words(log)} (log: {log})")
-
-
-def _logged(command: list[str], log: Path, variables: dict[str, str]) -> int:
-    with log.open("ab") as file:
-        return subprocess.run(
-            command, env=variables, stdin=subprocess.DEVNULL, stdout=file, stderr=file, check=False
-        ).returncode
 
 
 def _last_words(log: Path) -> str:
@@ -103,7 +96,7 @@ def _initramfs(tree: Path, epoch: int, log: Path) -> None:
     for path in (tree / "boot").glob("initrd.img-*"):
         path.unlink()
     command = ["chroot", str(tree), "update-initramfs", "-c", "-k", "all"]
-    if _logged(command, log, variables) != 0:
+    if confined.run(command, log, variables) != 0:
         raise ImageError(f"update-initramfs has failed: {_last_words(log)} (log: {log})")
     kernels = sorted((tree / "boot").glob("vmlinuz-*"))
     if len(kernels) != 1:

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 
 from event.problems import PracticumError
 
 INTERRUPTED = 130
 PIPE_CLOSED = 141
+_ENDS = (signal.SIGTERM, signal.SIGHUP)
 
 
 def ended(verb: Callable[[], int]) -> int:
@@ -38,6 +42,22 @@ def ended(verb: Callable[[], int]) -> int:
         text = f"{where}: {error.strerror}; free some space and type the same again"
         print(text, file=sys.stderr)
         return 1
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """SIGTERM and SIGHUP are interrupts meanwhile: what was started can be ended as well."""
+    heard = [each for each in _ENDS if signal.getsignal(each) != signal.SIG_IGN]  # as by nohup
+    before = {number: signal.signal(number, _interrupt) for number in heard}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def _told(error: PracticumError) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -171,7 +170,9 @@ def image(arguments: Sequence[str]) -> NoReturn:
 
 
 def _run_room(room: str, arguments: Sequence[str]) -> NoReturn:
+    """Become another room's program: interrupts reach it and nobody before it."""
     places = Places.of(os.environ)
     variables = {**os.environ, "PYTHONPATH": str(places.root)}
     command = [sys.executable, "-P", "-m", room, *arguments]
-    sys.exit(subprocess.run(command, cwd=places.root, env=variables).returncode)
+    os.chdir(places.root)
+    os.execve(sys.executable, command, variables)  # noqa: S606 - no shell is wanted

@@ -20,6 +20,7 @@ from typing import Any
 
 from event.problems import RunError
 from event.stack import SiteStack
+from operate.endings import interruptible
 from operate.places import Places
 from plan.images import built_images
 from plan.records import LEVELS, EventPlan
@@ -151,9 +152,9 @@ def build_images(images: Images, places: Places, tell: Tell) -> None:
 def _build(name: str, flavour: str, places: Places, tell: Tell) -> None:
     command = [sys.executable, "-P", "-m", "image", "build", name, "--flavour", flavour]
     started, last = time.monotonic(), ""
-    with subprocess.Popen(
+    with interruptible(), subprocess.Popen(
         command, cwd=places.root, env=_variables(places), stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
     ) as process, selectors.DefaultSelector() as ready:  # fmt: skip
         assert process.stderr is not None
         ready.register(process.stderr, selectors.EVENT_READ)
@@ -168,6 +169,7 @@ def _build(name: str, flavour: str, places: Places, tell: Tell) -> None:
                     break
         except BaseException:
             process.terminate()
+            process.wait()  # until nothing of it is left
             raise
     if process.returncode != 0:
         raise RunError(last.removeprefix("image: ") or f"image {name} could not be built")

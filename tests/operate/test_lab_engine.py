@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -23,8 +26,12 @@ assert sys.argv[1] == "engine"
 print(json.dumps({"kept": %r, "reason": %r, "packages": %r}))
 """
 IMAGE = """
-import os, pathlib, sys
+import os, pathlib, signal, sys, time
 name, flavour = sys.argv[2], sys.argv[4]
+if pathlib.Path("works-on").exists():
+    pathlib.Path("works-on").write_text(str(os.getpid()))
+    signal.signal(signal.SIGTERM, lambda *_: (time.sleep(0.5), sys.exit(130)))
+    time.sleep(600)
 if not pathlib.Path("works").exists():
     print("image: the mirror does not answer", file=sys.stderr)
     sys.exit(1)
@@ -128,6 +135,27 @@ def test_an_image_that_cannot_be_built_leaves_the_guests_as_objects(machine: Mac
     )
     with pytest.raises(RunError, match="the mirror does not answer"):
         machine.engine("lxc")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_build_ends_with_who_has_asked_for_it(machine: Machine, number: signal.Signals) -> None:
+    note = machine.places.root / "works-on"
+    note.touch()
+    before = signal.getsignal(number)
+
+    def end() -> None:
+        while not note.read_text():
+            time.sleep(0.02)
+        time.sleep(0.2)
+        os.kill(os.getpid(), number)
+
+    thread = threading.Thread(target=end)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        machine.engine("lxc")
+    thread.join()
+    assert not Path(f"/proc/{note.read_text()}").exists()
+    assert signal.getsignal(number) == before
 
 
 def test_guests_that_are_there_keep_their_engine(machine: Machine) -> None:
