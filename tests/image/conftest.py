@@ -19,7 +19,9 @@ from image import mirror
 from image.problems import ImageError
 
 ROOT = Path(__file__).resolve().parents[2]
-
+SWEEP = bool(os.environ.get("PRACTICUM_SWEEP"))
+RECIPES = ["debian-12-plain", *(["debian-13-exercises"] if SWEEP else [])]
+"""Between them they have both releases, and the packages of all levels."""
 
 MISSING = "missing; on Debian type"
 
@@ -65,8 +67,8 @@ class Finished:
         return self._debugfs(f"cat {path}")
 
 
-def built(*options: str) -> dict[str, Any]:
-    command = [sys.executable, "-m", "image", "build", "debian-12", "--json", *options]
+def built(*options: str, name: str = "debian-12") -> dict[str, Any]:
+    command = [sys.executable, "-m", "image", "build", name, "--json", *options]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         told = (done.stderr.strip().splitlines() or ["the image was not built"])[-1]
@@ -88,9 +90,12 @@ def _mirror_answers() -> bool:
         return False
 
 
-@pytest.fixture(scope="session")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Finished]:
-    record = built()
+@pytest.fixture(scope="session", params=RECIPES)
+def image(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Finished]:
+    name, _, flavour = request.param.rpartition("-")
+    record = built("--flavour", flavour, name=name)
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     file = Path(base).expanduser() / "practicum" / "images" / record["file"]
     raw = tmp_path_factory.mktemp("image") / "disk.raw"
