@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 OVMF = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
-DEADLINE_S = 420  # a loaded machine emulates slowly
+DEADLINE_S = 900  # a loaded machine emulates slowly
 STEP_S = 20
 
 USER_DATA = """\
