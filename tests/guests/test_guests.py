@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -13,12 +17,14 @@ import pytest
 
 from lab.engines.lxc.groups import Limits, processes
 from lab.engines.lxc.holder import Holder
+from lab.engines.lxc.programs import children
 from plan.contextualize.scene import SCRIPTS
 from plan.documents import trunk_documents
 from plan.records import ClusterNetwork
 from tests.guests.ground import DEADLINE_S, Ground, traces
 
 HEAD, NODE = ("pve1", 101), ("pve2", 102)
+LATE_S = 2.0
 
 
 def test_a_guest_becomes_what_its_configuration_says(ground: Ground) -> None:
@@ -238,15 +244,34 @@ def test_guests_end_with_their_holder_and_are_started_anew(images: Path, tmp_pat
         ground.template()
         ground.guest(201, "alone", "pve2", "10.0.0.1")
         record = json.loads((tmp_path / "state/guests/holder.json").read_text())
-        os.kill(record["inner"], signal.SIGKILL)
-        until = time.monotonic() + DEADLINE_S
-        while ground.status("pve2", 201) != "stopped":
-            assert time.monotonic() < until, "the guest's end is not seen"
-            time.sleep(0.1)
-        ground.task("POST", "nodes/pve2/qemu/201/status/start")
+        with late_end(record["inner"]):
+            os.kill(record["inner"], signal.SIGKILL)
+            until = time.monotonic() + DEADLINE_S
+            while ground.status("pve2", 201) != "stopped":
+                assert time.monotonic() < until, "the guest's end is not seen"
+                time.sleep(0.1)
+            ground.task("POST", "nodes/pve2/qemu/201/status/start")
         ground.wait_for_agent("pve2", 201)
     finally:
         ground.close()
+
+
+@contextmanager
+def late_end(inner: int) -> Iterator[None]:
+    """Let a killed holder end a while later: somebody has to wait for a process in there first."""
+    command = ["nsenter", "-t", str(inner), "--pid", "--", "sleep", "600"]
+    waiting = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    while not children(waiting.pid):
+        time.sleep(0.01)
+    waiting.send_signal(signal.SIGSTOP)
+    timer = threading.Timer(LATE_S, waiting.send_signal, (signal.SIGCONT,))
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        waiting.send_signal(signal.SIGCONT)
+        waiting.wait()
 
 
 def test_a_guest_whose_image_is_not_there_is_told_how_to_build_it(

@@ -79,8 +79,9 @@ class Holder:
 
     @property
     def running(self) -> bool:
-        """Whether it is known and there."""
-        return bool(self._inner) and start_of(self._inner) is not None
+        """Whether it is known and there: one that is ending has a process, and no namespaces."""
+        alive = bool(self._inner) and start_of(self._inner) is not None
+        return alive and os.path.exists(f"/proc/{self._inner}/ns/mnt")
 
     @property
     def groups(self) -> Path:
@@ -98,7 +99,7 @@ class Holder:
         return Path(f"/proc/{self._inner}/root") / path.lstrip("/")
 
     def adopt(self) -> bool:
-        """Find the holder that an earlier lab has left; False when there is none."""
+        """Find the holder that an earlier lab has left, be it ending; False when there is none."""
         try:
             record: dict[str, Any] = json.loads(self._record.read_text())
         except (OSError, ValueError):
@@ -111,7 +112,9 @@ class Holder:
     async def start(self) -> None:
         """Adopt the holder, or make one; `TaskError` when this machine does not allow it."""
         async with self._making:
-            if not self.running and not self.adopt():
+            if not self.running and self.adopt() and not self.running:
+                await self._gone()
+            if not self.running:
                 await self._make()
 
     async def _make(self) -> None:
@@ -158,15 +161,19 @@ class Holder:
         """End the holder, and so every guest; then remove what only has a name."""
         if self.running or self.adopt():
             os.kill(self._inner, signal.SIGKILL)
-            loop = asyncio.get_running_loop()
-            until = loop.time() + GONE_S
-            while any(start_of(pid) is not None for pid in (self._inner, self._outer)):
-                if loop.time() > until:
-                    raise TaskError(f"the guests' holder (process {self._inner}) does not end")
-                await asyncio.sleep(POLL_S)
+            await self._gone()
         self._outer = self._inner = 0
         self._record.unlink(missing_ok=True)
         self.remove_groups()
+
+    async def _gone(self) -> None:
+        """Wait until its processes have ended, and with them all namespaces."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + GONE_S
+        while any(start_of(pid) is not None for pid in (self._inner, self._outer)):
+            if loop.time() > until:
+                raise TaskError(f"the guests' holder (process {self._inner}) does not end")
+            await asyncio.sleep(POLL_S)
 
     def remove_groups(self) -> None:
         """Remove the empty control groups that a holder leaves; those of version 2 need a mount,
