@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import json
 import logging
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from lab.engines.lxc.images import default_folder
 from lab.errors import TaskError
 from lab.population import populate
 from lab.realistic import CLONE_S, limits
+from lab.rootless.keeper import wanted
 from lab.seed import SeedError
 from lab.serve import DATABASE, Options, ServeError, Server, lock_state, ready_line
 from lab.store import Store, StoreError
@@ -28,6 +30,8 @@ from lab.store import Store, StoreError
 def main(argv: list[str] | None = None) -> int:
     """Run the lab; exit status 1 and one line for what the user can put right."""
     arguments = _parser().parse_args(argv)
+    if wanted():  # on Debian a user does not find nft
+        os.environ["PATH"] = f"{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin:/sbin"
     try:
         arguments.work(arguments)
     except (ServeError, SeedError, StoreError, ArchiveError, TaskError) as error:
@@ -75,13 +79,15 @@ def _parser() -> argparse.ArgumentParser:
     listed.set_defaults(work=lambda _arguments: print(methods.page(), end=""))
     off = verbs.add_parser("power-off", help="end what a lab has left running; disks are kept")
     off.set_defaults(work=_power_off)
+    forget = verbs.add_parser("forget", help="end what a lab has left running, and remove its folder")
+    forget.set_defaults(work=_forget)
     joined = verbs.add_parser("connect", help="standard input and output to a port of a guest")
     joined.set_defaults(work=_connect)
     joined.add_argument("vmid", type=int)
     joined.add_argument("port", type=int)
     chosen = verbs.add_parser("engine", help="print which engines this lab can have")
     chosen.set_defaults(work=_engine)
-    for verb in (serve, export, load, fill, off, joined, chosen):
+    for verb in (serve, export, load, fill, off, forget, joined, chosen):
         verb.add_argument("--state", type=Path, required=True, help="folder of everything kept")
     return parser
 
@@ -112,7 +118,13 @@ def _serve_until_ended(arguments: argparse.Namespace) -> None:
         level=arguments.log_level.upper(),
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
-    asyncio.run(_serve(options))
+    if options.engine != "lxc":
+        asyncio.run(_serve(options))
+        return
+    from lab.rootless.way_in import serving  # other engines do without it
+
+    with serving(arguments.state.absolute()):
+        asyncio.run(_serve(options))
 
 
 def _log_file(state: Path) -> Path:
@@ -161,16 +173,33 @@ def _import(arguments: argparse.Namespace) -> None:
 
 
 def _power_off(arguments: argparse.Namespace) -> None:
-    from lab.engines.lxc.engine import power_off  # other verbs do without it
+    with lock_state(arguments.state):
+        _end_guests(arguments.state.absolute())
+
+
+def _end_guests(state: Path) -> None:
+    from lab.engines.lxc.engine import power_off  # other verbs do without these
+    from lab.rootless.way_in import go_in
+
+    keeper = go_in(state)
+    asyncio.run(power_off(state))
+    keeper.end()
+
+
+def _forget(arguments: argparse.Namespace) -> None:
+    from lab.rootless.way_in import remove  # other verbs do without it
 
     with lock_state(arguments.state):
-        asyncio.run(power_off(arguments.state.absolute()))
+        _end_guests(arguments.state.absolute())
+        remove(arguments.state.absolute())
 
 
 def _connect(arguments: argparse.Namespace) -> None:
     from lab.engines.lxc import connect as containers  # other verbs do without them
     from lab.engines.qemu import connect as machines
+    from lab.rootless.way_in import go_in
 
+    go_in(arguments.state.absolute())
     where = (arguments.state.absolute(), arguments.vmid, arguments.port)
     if not machines.connect(*where):
         containers.connect(*where)

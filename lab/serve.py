@@ -19,6 +19,7 @@ from lab.auth import ROOT, private_file
 from lab.control import Control
 from lab.engines import choice
 from lab.engines.base import Engine
+from lab.engines.lxc import machine_limits
 from lab.engines.lxc.availability import unavailable
 from lab.engines.lxc.images import default_folder
 from lab.errors import TaskError
@@ -27,6 +28,7 @@ from lab.network.guard import network_of
 from lab.network.system import NetworkError
 from lab.realistic import Limits
 from lab.requestlog import RequestLog
+from lab.rootless.keeper import inside
 from lab.seed import apply_seed, kept, read_seed
 from lab.store import Store
 from lab.tls import server_context
@@ -144,6 +146,8 @@ class Server:
             if not adopted:
                 await power_off(self._options.state.absolute())
             raise ServeError(f"the lab's engine {engine.name} cannot run here: {error}") from error
+        if inside() and (lacking := machine_limits.lacking()):
+            self.lacks.append(lacking)
 
     async def _listen(self) -> None:
         front = Front(self.lab, make_routes(), self.log)

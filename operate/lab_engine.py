@@ -68,16 +68,18 @@ def engine_for(
     """
     wanted = stack.lab.engine if stack.lab else NONE
     if wanted != AUTO:
-        if wanted != NONE and build and os.geteuid() == 0:
+        if build and (wanted == LXC or (wanted != NONE and os.geteuid() == 0)):
             build_images(images, places, tell)
         return wanted
     found = _ask_lab(stack, places)
     kept, absent = found["kept"], _absent(images)
-    missing = _missing_programs() if absent else []
+    missing = _missing_programs() if absent and os.geteuid() == 0 else []
     reason = _reason(found, missing)
     if kept is not None:
         if kept == NONE and reason is None:
             tell(_kept_line(stack))
+        if kept == LXC and build:
+            stop_without_root(images)
         return str(kept)
     if reason is None and build:
         try:
@@ -114,11 +116,8 @@ def _ask_lab(stack: SiteStack, places: Places) -> dict[str, Any]:
 def _reason(found: Mapping[str, Any], missing: Sequence[str]) -> str | None:
     """Why guests cannot run here; with all packages that are missing in one line."""
     packages = list(dict.fromkeys([*found["packages"], *missing]))
-    line = f"apt install {' '.join(packages)}"
-    if os.geteuid() != 0:
-        return f"that takes root, and programs: {line}" if packages else "that takes root"
     if packages:
-        return f"programs are missing; on Debian type: {line}"
+        return f"programs are missing; on Debian type: apt install {' '.join(packages)}"
     return None if found["reason"] is None else str(found["reason"])
 
 
@@ -142,8 +141,28 @@ def _absent(images: Images) -> Images:
     return absent
 
 
+def stop_without_root(images: Images) -> None:
+    """Raise `RunError` when guests of a user who is not root cannot become what they are to be."""
+    if os.geteuid() == 0:
+        return
+    if EXERCISES in images.values():
+        raise RunError(
+            f"level {WITH_PACKAGES[0]} and those that build on it ({', '.join(WITH_PACKAGES[1:])}) "
+            "have a file server, which works in guests of root only: type the same as root, or "
+            f"write `level: {LEVELS[LEVELS.index(WITH_PACKAGES[0]) - 1]}` at most"
+        )
+    for name, flavour in _absent(images).items():
+        cache = image_folder().parent
+        raise RunError(
+            f"image {name}-{flavour} is not there, and building it takes root; type once: "
+            f"mkdir -p {cache} && sudo env XDG_CACHE_HOME={cache.parent} "
+            f"./practicum image build {name} --flavour {flavour}"
+        )
+
+
 def build_images(images: Images, places: Places, tell: Tell) -> None:
     """Build what is absent, and tell how far it is. Raises `RunError` in the image room's words."""
+    stop_without_root(images)
     for name, flavour in _absent(images).items():
         tell(f"image {name}-{flavour} is not there yet and is built now, {TAKES[flavour]}")
         _build(name, flavour, places, tell)

@@ -260,9 +260,12 @@ def stop(stack: SiteStack, places: Places) -> bool:
 
 def _power_off(lab: LabStatus, places: Places) -> None:
     """End guests that go on without the lab's process, and their networks."""
-    if not (lab.state / "guests").is_dir():
-        return
-    command = [sys.executable, "-P", "-m", "lab", "power-off", "--state", str(lab.state)]
+    if (lab.state / "guests").is_dir():
+        _end(lab, places, "power-off")
+
+
+def _end(lab: LabStatus, places: Places, verb: str) -> None:
+    command = [sys.executable, "-P", "-m", "lab", verb, "--state", str(lab.state)]
     variables = {**os.environ, "PYTHONPATH": str(places.root)}
     done = subprocess.run(command, cwd=places.root, env=variables, capture_output=True, text=True)
     if done.returncode != 0:
@@ -273,9 +276,11 @@ def _power_off(lab: LabStatus, places: Places) -> None:
 def reset(stack: SiteStack, places: Places) -> None:
     """Stop the lab and forget all that it holds; the next start fills it anew."""
     stop(stack, places)
-    folder = status(stack, places).state
-    if folder.exists():
-        shutil.rmtree(folder)
+    lab = status(stack, places)
+    if os.geteuid() != 0 and (lab.state / "guests").is_dir():
+        _end(lab, places, "forget")  # files of guests belong to others than their user
+    elif lab.state.exists():
+        shutil.rmtree(lab.state)
 
 
 def _holder(state: Path) -> int | None:

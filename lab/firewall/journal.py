@@ -26,6 +26,7 @@ _NETFILTER = 12
 _LOG = 4 << 8  # NFNL_SUBSYS_ULOG
 _CONFIG = _LOG | 1
 _FORCED_BUFFER = 33  # SO_RCVBUFFORCE
+_ROOM = 4 << 20
 _PAYLOAD, _PREFIX, _HEADER = 9, 10, 16
 
 
@@ -94,7 +95,10 @@ def _private(path: str, flags: int) -> int:
 def _socket_in(namespace: Path) -> socket.socket:
     """A socket in another namespace that is told of the group's notes."""
     made = made_in(namespace, lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETFILTER))
-    made.setsockopt(socket.SOL_SOCKET, _FORCED_BUFFER, 4 << 20)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, _FORCED_BUFFER, _ROOM)
+    except PermissionError:  # of a user: as much as everybody may have
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _ROOM)
     made.bind((0, 0))
     for attribute in (
         _attribute(1, struct.pack("!B", 1)),  # this group

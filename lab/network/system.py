@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from lab.rootless.keeper import inside
+
 NAMESPACES = Path("/run/netns")
 BRIDGE_SETTINGS = Path("/proc/sys/net/bridge")
 NEEDED = {"ip": "iproute2", "nft": "nftables", "nsenter": "util-linux"}
@@ -88,6 +90,16 @@ def present(prefix: str) -> list[str]:
     return sorted(path.name for path in NAMESPACES.iterdir() if path.name.startswith(prefix))
 
 
+async def add(namespace: str) -> None:
+    """A new namespace. In one that is not the machine's `ip` could make it, but not come back."""
+    if not inside():
+        await run("ip", "netns", "add", namespace)
+        return
+    place = NAMESPACES / namespace
+    place.touch()
+    await run("unshare", "--net", "mount", "--bind", "/proc/self/ns/net", str(place))
+
+
 async def make(namespace: str, settings: Mapping[str, int]) -> None:
     """A namespace with kernel settings; one that is there and works stays as it is."""
     if (NAMESPACES / namespace).exists():
@@ -97,7 +109,7 @@ async def make(namespace: str, settings: Mapping[str, int]) -> None:
             await run("ip", "netns", "delete", namespace)  # a name that is left of a dead one
         else:
             return
-    await run("ip", "netns", "add", namespace)
+    await add(namespace)
     script = "\n".join(
         f"[ ! -e /proc/sys/{key} ] || echo {value} > /proc/sys/{key}"
         for key, value in settings.items()

@@ -64,7 +64,9 @@ class LabWay:
 
 
 def _entered(process: int) -> list[str]:
-    return ["nsenter", "-t", str(process), "--mount", "--pid", "--"]
+    # A user's guests are in namespaces of the user's, as whose root the files are worked on.
+    whose = [] if os.geteuid() == 0 else ["--user"]
+    return ["nsenter", "-t", str(process), *whose, "--mount", "--pid", "--"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -62,6 +62,7 @@ class Ground:
         self._deadline_s = deadline_s
         self.state = folder / "state"
         self.program: Program
+        self.ready: dict[str, Any]
         self.client: Client
         self.start()
 
@@ -69,10 +70,10 @@ class Ground:
         options = ("--engine", self.engine, "--images", str(self._images))
         self.program = Program(self._folder, *options, seed=SEED, within=self._within)
         try:
-            ready = self.program.ready()
+            self.ready = self.program.ready()
         except ValueError as error:
             raise AssertionError(self.program.refusal()) from error
-        self.endpoint = str(ready["endpoint"])
+        self.endpoint = str(self.ready["endpoint"])
         self.client = self.program.client(self.endpoint)
 
     def kill(self) -> None:

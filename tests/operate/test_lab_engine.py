@@ -53,6 +53,7 @@ class Machine:
         (self.places.root / "image" / "__main__.py").write_text(IMAGE)
         (self.places.root / "works").touch()
         self.images = folder / "practicum" / "images"
+        self.needed = {"debian-12": "plain"}
         self.lab()
 
     def lab(
@@ -67,8 +68,7 @@ class Machine:
         assert isinstance(site, SiteStack)
         assert site.lab is not None
         object.__setattr__(site, "lab", site.lab.model_copy(update={"engine": wanted}))
-        needed = {"debian-12": "plain"}
-        return engine_for(site, self.places, needed, self.told.append, build=build)
+        return engine_for(site, self.places, self.needed, self.told.append, build=build)
 
 
 @pytest.fixture
@@ -106,8 +106,9 @@ def test_without_an_event_nothing_is_built(machine: Machine) -> None:
          "apt install lxc qemu-utils mmdebstrap"),
         (True, False, (), None, "programs are missing; on Debian type: "
          "apt install mmdebstrap qemu-utils"),
-        (False, True, (), "x", "that takes root"),
-        (False, True, ("lxc",), "x", "that takes root, and programs: apt install lxc"),
+        (False, True, (), "users may not", "users may not"),
+        (False, False, ("lxc", "uidmap"), "x", "programs are missing; on Debian type: "
+         "apt install lxc uidmap"),
         (True, True, (), "/state cannot hold guests' disks", "/state cannot hold guests' disks"),
     ],
 )  # fmt: skip
@@ -125,6 +126,55 @@ def test_where_they_cannot_run_one_sentence_says_why_and_what_to_install(
     machine.lab(reason=reason, packages=packages)
     assert machine.engine("auto") == "none"
     assert machine.told == [f"guests of lab are objects of the API that nobody boots: {told}"]
+
+
+@pytest.mark.parametrize("engine", ["auto", "lxc"])
+def test_a_user_is_told_once_how_root_builds_the_image_and_then_has_real_guests(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, engine: str
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    cache = machine.images.parent.parent
+    line = (
+        "image debian-12-plain is not there, and building it takes root; type once: "
+        f"mkdir -p {cache}/practicum && sudo env XDG_CACHE_HOME={cache} "
+        "./practicum image build debian-12 --flavour plain"
+    )
+    if engine == "auto":
+        assert machine.engine(engine) == "none"
+        assert machine.told == [f"guests of lab are objects of the API that nobody boots: {line}"]
+    else:
+        with pytest.raises(RunError) as refused:
+            machine.engine(engine)
+        assert str(refused.value) == line
+    assert not machine.images.exists()
+    machine.images.mkdir(parents=True)
+    (machine.images / "debian-12-plain.qcow2").touch()
+    assert machine.engine(engine) == "lxc"
+    assert machine.told == []
+
+
+def test_a_user_is_refused_levels_with_a_file_server_before_anything_starts(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    machine.needed = {"debian-12": "exercises"}
+    machine.images.mkdir(parents=True)
+    (machine.images / "debian-12-exercises.qcow2").touch()
+    why = (
+        "level nfs and those that build on it (mpi, scheduler, monitoring) have a file server, "
+        "which works in guests of root only: type the same as root, or write `level: ssh` at most"
+    )
+    assert machine.engine("auto") == "none"
+    assert machine.told == [f"guests of lab are objects of the API that nobody boots: {why}"]
+    with pytest.raises(RunError) as refused:
+        machine.engine("lxc")
+    assert str(refused.value) == why
+    machine.lab(kept="lxc")
+    with pytest.raises(RunError, match="level nfs"):
+        machine.engine("auto")
+    assert machine.engine("auto", build=False) == "lxc"
+    with pytest.raises(RunError, match="level nfs"):  # the lab runs already
+        build_images(machine.needed, machine.places, machine.told.append)
 
 
 def test_an_image_that_cannot_be_built_leaves_the_guests_as_objects(machine: Machine) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from lab.engines.base import Disk, Figures, Log
 from lab.engines.lxc import groups, layer, settings
 from lab.engines.lxc.agent import Agent
+from lab.engines.lxc.availability import OVERLAY
 from lab.engines.lxc.console import Consoles, View
 from lab.engines.lxc.disks import Disks
 from lab.engines.lxc.holder import Holder
@@ -27,6 +28,7 @@ from lab.engines.mounted import mounted
 from lab.errors import TaskError
 from lab.guests import drives
 from lab.network.plumb import Plumb
+from lab.rootless.keeper import inside
 from lab.storage.volumes import volumes
 
 if TYPE_CHECKING:
@@ -120,6 +122,7 @@ class LxcEngine:
         text = settings.lxc_config(
             vmid, guest.config, lower=self._lower(vmid, place), upper=upper, home=home,
             seccomp=self._holder.folder / "seccomp", limits=self._version2(guest),
+            rootless=inside(),
         )  # fmt: skip
         (home / "config").write_text(text)
 
@@ -307,10 +310,10 @@ class LxcEngine:
         work.mkdir(exist_ok=True)
         lower = ":".join(map(str, self._lower(guest.vmid, place)))
         script = (
-            'mount -t overlay -o "nosuid,nodev,noexec,lowerdir=$2,upperdir=$3,workdir=$4" none "$1"'
+            'mount -t overlay -o "$6nosuid,nodev,noexec,lowerdir=$2,upperdir=$3,workdir=$4" none "$1"'
             '\nif [ -d "$5" ] && [ -d "$1/srv/export" ]; then mount --bind "$5" "$1/srv/export"; fi'
         )
-        words = (lower, str(upper), str(work), str(home / "export"))
+        words = (lower, str(upper), str(work), str(home / "export"), OVERLAY if inside() else "")
         async with mounted(self._holder.inside(), script, *words) as disk:
             yield disk
 

@@ -14,6 +14,9 @@ from pathlib import Path
 PERIOD_US = 100_000
 HOME = "init.scope"
 """The group below a lab's own one in which everything is that belongs to no guest."""
+SERVER = "lab.server"
+"""The group of a lab's server below one that was given to a user."""
+
 _MEANT = {"cpu": "cores", "memory": "memory"}
 
 
@@ -83,13 +86,36 @@ def version2(root: Path, cores: int, memory_mib: int) -> dict[str, str]:
     return {name: value for name, value in limits.items() if (root / HOME / name).exists()}
 
 
-def place(mounts: str = "/proc/mounts") -> Path | None:
-    """Where groups of version 2 are mounted and can be made; None where they are not."""
+def place(mounts: str = "/proc/mounts", own: str = "/proc/self/cgroup") -> Path | None:
+    """Where groups of version 2 can be made: where they are mounted, or, for a user, in the group
+    that somebody has given this process to divide. None where they cannot."""
     for line in Path(mounts).read_text().splitlines():
         _, found, kind, *_ = line.split()
-        if kind == "cgroup2" and os.access(found, os.W_OK):
-            return Path(found)
+        if kind == "cgroup2":
+            if os.access(found, os.W_OK):
+                return Path(found)
+            if given := _given(Path(found), own):
+                return given
     return None
+
+
+def _given(root: Path, own: str) -> Path | None:
+    for line in Path(own).read_text().splitlines():
+        number, _, path = line.split(":", 2)
+        if number == "0":
+            folder = root / path.lstrip("/")
+            folder = folder.parent if folder.name == SERVER else folder
+            files = [folder, folder / "cgroup.procs"]
+            if folder != root and all(os.access(each, os.W_OK) for each in files):
+                return folder
+    return None
+
+
+def leave(given: Path) -> None:
+    """Go from a group into one below it: of a group with processes nothing can be divided."""
+    with contextlib.suppress(OSError):
+        (given / SERVER).mkdir(exist_ok=True)
+        (given / SERVER / "cgroup.procs").write_text(str(os.getpid()))
 
 
 def _version1(mounts: str) -> dict[str, Path]:

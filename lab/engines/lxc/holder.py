@@ -7,6 +7,7 @@ Its number is kept in a file, by which a lab that starts again finds it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import os
@@ -22,6 +23,7 @@ from lab.errors import TaskError
 READY_S = 20.0
 GONE_S = 20.0
 POLL_S = 0.02
+_GROUPS = "groups.place"
 
 # Outside the new control group namespace: join a group of our own, which becomes its root. Groups
 # that are mounted are used where they are: one more mount would set the options of all (such as
@@ -48,10 +50,10 @@ echo $$ > "$2/init.scope/cgroup.procs"
 if mountpoint -q "$1/groups"; then umount "$1/groups"; fi
 exec unshare --net --pid --fork --kill-child sh -ec "$3" sh "$1"
 """
-# Inside: what liblxc looks at shows the lab only. Children that nobody waits for are not kept.
+# Inside: what liblxc looks at shows the lab only (a user covers the machine's /sys). Children that nobody waits for are not kept.
 _INNER = """
 mount -t proc proc /proc
-umount -l -R /sys
+umount -l -R /sys 2> /dev/null || :
 mount -t sysfs none /sys
 mount -t cgroup2 none /sys/fs/cgroup
 for each in cpu memory pids; do
@@ -123,6 +125,7 @@ class Holder:
         ready, errors = self.folder / "ready", self.folder / "holder.err"
         ready.unlink(missing_ok=True)
         place = str(groups.place() or "")
+        (self.folder / _GROUPS).write_text(place)
         command = ["unshare", "--mount", "sh", "-ec", _OUTER, "sh", str(self.folder), self.name]
         with errors.open("wb") as err:
             process = subprocess.Popen(
@@ -179,6 +182,12 @@ class Holder:
         """Remove the empty control groups that a holder leaves; those of version 2 need a mount,
         which the machine has nearly always."""
         groups.Limits(self.name).remove_all()
+        with contextlib.suppress(OSError):
+            note = self.folder / _GROUPS
+            if place := note.read_text():
+                groups.remove_tree(Path(place) / self.name)
+                groups.remove_tree(Path(place) / groups.SERVER)
+            note.unlink()
         for line in Path("/proc/mounts").read_text().splitlines():
             _, place, kind, *_ = line.split()
             if kind == "cgroup2":

@@ -1,4 +1,5 @@
-"""Images as guests' lowest layer: the root partition of the very file, mounted in the holder."""
+"""Images as guests' lowest layer: the root partition of the very file, mounted in the holder, or,
+without the machine's root, copied out of it."""
 
 from __future__ import annotations
 
@@ -10,10 +11,12 @@ import struct
 import uuid
 from pathlib import Path
 
+from lab.engines.lxc.ext4 import copy_out
 from lab.engines.lxc.holder import Holder
 from lab.engines.lxc.kept import kept
 from lab.engines.lxc.programs import run
 from lab.errors import TaskError
+from lab.rootless.keeper import inside
 
 SECTOR = 512
 # Partitions that hold a Linux system, by the GUIDs of their kinds.
@@ -77,6 +80,8 @@ class Images:
         uploaded anew must not change what lies below a disk.
         """
         key = await self.keep(volume, file, home)
+        if inside():
+            return str(await self._copied(key))
         place = f"/run/images/{key}"
         async with self._lock:
             if (await self._holder.run("mountpoint", "-q", place, check=False))[0] != 0:
@@ -86,6 +91,20 @@ class Images:
                 options = f"ro,loop,noload,offset={offset}"
                 await self._holder.run("mount", "-t", "ext4", "-o", options, str(raw), place)
         return place
+
+    async def _copied(self, key: str) -> Path:
+        """The files of an image, copied out once: only the machine's root could mount it."""
+        tree = self._work / key
+        async with self._lock:
+            if not tree.exists():
+                raw, fresh = self._raw(key), tree.with_suffix(f".{os.getpid()}")
+                try:
+                    await asyncio.to_thread(copy_out, raw, root_offset(raw), fresh)
+                    fresh.rename(tree)
+                finally:
+                    if fresh.exists():
+                        await run("rm", "-rf", "--one-file-system", str(fresh))
+        return tree
 
     async def keep(self, volume: str, file: Path | None, home: Path) -> str:
         """Keep the image behind a volume for a guest, whatever becomes of its file; its name."""

@@ -20,6 +20,8 @@ from lab.engines.lxc.holder import Holder
 from lab.engines.lxc.programs import with_groups
 
 _OPENAT2 = 437
+# A guest's own ones: those that it shares with the machine a user may not enter.
+_NAMESPACES = ("--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup")
 _IN_ROOT, _NO_MAGIC_LINKS = 0x10, 0x02
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -100,7 +102,7 @@ class Container:
         """A command as a process of the guest, in its groups too."""
         agent = self.group / "agent"
         agent.mkdir(exist_ok=True)
-        entered = ["nsenter", "-t", str(self.init), "--all", "--root", "--wd"]
+        entered = ["nsenter", "-t", str(self.init), *_NAMESPACES, "--root", "--wd"]
         return with_groups([str(agent / "cgroup.procs"), *limits], [*entered, "--", *command])
 
     def limit(self, limits: Mapping[str, str]) -> None:

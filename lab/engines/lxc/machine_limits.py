@@ -8,6 +8,9 @@ from pathlib import Path
 # Each systemd takes several; the kernel's default is enough for some twenty guests.
 SETTING = Path("/proc/sys/fs/inotify/max_user_instances")
 WANTED = 8192
+EACH = 6
+"""What a guest takes of it."""
+
 _KEPT = "inotify"
 
 
@@ -27,3 +30,15 @@ def put_back(state: Path) -> None:
         if int(SETTING.read_text()) == WANTED:
             SETTING.write_text(before)
         (state / _KEPT).unlink()
+
+
+def lacking() -> str | None:
+    """What many guests will not find, in a sentence; None where all is well or is not known."""
+    with contextlib.suppress(OSError, ValueError):
+        now = int(SETTING.read_text())
+        if now < WANTED:
+            return (
+                f"about {now // EACH} guests can run at once; for more type as root: "
+                f"sysctl fs.inotify.max_user_instances={WANTED}"
+            )
+    return None

@@ -81,6 +81,7 @@ def lxc_config(
     home: Path,
     seccomp: Path,
     limits: Mapping[str, str],
+    rootless: bool = False,
 ) -> str:
     """The container's configuration for LXC; `lower` is the nearest layer first.
 
@@ -92,6 +93,7 @@ def lxc_config(
         "lxc.include = /usr/share/lxc/config/common.conf",
         f"lxc.uts.name = {name}",
         f"lxc.rootfs.path = overlay:{layers}",
+        *(["lxc.rootfs.options = userxattr"] if rootless else []),
         "lxc.apparmor.profile = unconfined",
         "lxc.mount.auto =",
         "lxc.mount.auto = cgroup:rw:force proc:mixed sys:mixed",
@@ -108,5 +110,7 @@ def lxc_config(
         # A user-space NFS server exports from a plain file system only.
         f"lxc.mount.entry = {home / 'export'} srv/export none bind,create=dir 0 0",
     ]
+    if rootless:  # where nobody can make devices, no program of the kernel's has to forbid them
+        lines += ["lxc.cgroup2.devices.deny =", "lxc.cgroup2.devices.allow ="]
     lines += [f"lxc.cgroup2.{name} = {value}" for name, value in limits.items()]
     return "".join(f"{line}\n" for line in lines)

@@ -9,6 +9,7 @@ from typing import Any
 from lab.engines.lxc.holder import Holder
 from lab.engines.lxc.programs import run
 from lab.engines.lxc.settings import Card, cards
+from lab.network import system
 from lab.network.plumb import Plumb
 
 _NAMED = Path("/run/netns")
@@ -31,7 +32,7 @@ class Wiring:
         """Make the guest's network, which is not there, and plug in its cards; the holder knows
         it by its number."""
         name = self.name(vmid)
-        await run("ip", "netns", "add", name)
+        await system.add(name)
         await run("ip", "-n", name, "link", "set", "lo", "up")
         place = f"/run/networks/{vmid}"
         script = (

@@ -1,0 +1,1 @@
+"""A lab without the machine's root: all of it inside a user namespace of its own."""
