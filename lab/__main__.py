@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from lab import archive, methods
 from lab.archive import ArchiveError
@@ -66,6 +67,14 @@ def _parser() -> argparse.ArgumentParser:
         "--clock", type=_seconds, default=1.0, metavar="FACTOR",
         help="multiplies all waits of the simulated cluster; 0.1 is ten times faster",
     )  # fmt: skip
+    others = _others(verbs)
+    for verb in (serve, *others):
+        verb.add_argument("--state", type=Path, required=True, help="folder of everything kept")
+    return parser
+
+
+def _others(verbs: Any) -> list[argparse.ArgumentParser]:
+    """The verbs beside `serve` that work on a state folder."""
     export = verbs.add_parser("export", help="write all that a lab knows as JSON")
     export.set_defaults(work=_export)
     export.add_argument("file", type=Path)
@@ -79,7 +88,9 @@ def _parser() -> argparse.ArgumentParser:
     listed.set_defaults(work=lambda _arguments: print(methods.page(), end=""))
     off = verbs.add_parser("power-off", help="end what a lab has left running; disks are kept")
     off.set_defaults(work=_power_off)
-    forget = verbs.add_parser("forget", help="end what a lab has left running, and remove its folder")
+    forget = verbs.add_parser(
+        "forget", help="end what a lab has left running, and remove its folder"
+    )
     forget.set_defaults(work=_forget)
     joined = verbs.add_parser("connect", help="standard input and output to a port of a guest")
     joined.set_defaults(work=_connect)
@@ -87,9 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     joined.add_argument("port", type=int)
     chosen = verbs.add_parser("engine", help="print which engines this lab can have")
     chosen.set_defaults(work=_engine)
-    for verb in (serve, export, load, fill, off, forget, joined, chosen):
-        verb.add_argument("--state", type=Path, required=True, help="folder of everything kept")
-    return parser
+    return [export, load, fill, off, forget, joined, chosen]
 
 
 def _seconds(text: str) -> float:

@@ -101,7 +101,9 @@ class Keeper:
             try:
                 if libc.setns(namespace, flag) != 0:
                     number = ctypes.get_errno()
-                    raise TaskError(f"the lab's namespaces cannot be entered: {os.strerror(number)}")
+                    raise TaskError(
+                        f"the lab's namespaces cannot be entered: {os.strerror(number)}"
+                    )
             finally:
                 os.close(namespace)
         os.chdir(here)

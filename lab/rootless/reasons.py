@@ -55,7 +55,7 @@ def _enough(maps: str) -> bool:
     """Whether users as well as groups are mapped, 0 to 65534 at least."""
     rows = [list(map(int, line.split())) for line in maps.splitlines()]
     starts = [index for index, row in enumerate(rows) if row[0] == 0]
-    parts = [rows[start:end] for start, end in zip(starts, [*starts[1:], None], strict=True)]
+    parts = [rows[start:end] for start, end in zip(starts, [*starts[1:], None], strict=False)]
     return len(parts) == 2 and all(sum(row[2] for row in part) >= IDS for part in parts)
 
 

@@ -1,4 +1,4 @@
-"""Files of an image, read out of its file system without a mount: all of them, just as they were."""
+"""Files of an image, read out of its file system without a mount: all, just as they were."""
 
 from __future__ import annotations
 
@@ -59,7 +59,9 @@ def tree_of(folder: Path) -> Path:
     os.setxattr(tree / "empty", "user.note", b"y" * 300)  # too long for the inode
     if os.geteuid() == 0:
         os.chown(tree / "deep", 1000, 70000)
-        os.setxattr(tree / "large", "security.capability", bytes.fromhex("0100000200200000" + "0" * 24))
+        os.setxattr(
+            tree / "large", "security.capability", bytes.fromhex("0100000200200000" + "0" * 24)
+        )
     os.utime(tree / "large", (1, 1_700_000_000))
     return tree
 

@@ -1,4 +1,4 @@
-"""A normal user's lab: guests that really run without the machine's root, and nothing that stays."""
+"""A normal user's lab: guests that really run without the machine's root, and leave nothing."""
 
 from __future__ import annotations
 
@@ -155,19 +155,17 @@ def test_a_user_reads_files_of_a_guest_that_is_off(own: Ground, user: User) -> N
     own.task("POST", "nodes/pve1/qemu/103/status/stop")
     words = (sys.executable, "-c", READ, str(own.state), "103")
     assert user.run(*words, "get", "/etc/hostname").stdout == "c103\n"
-    assert user.run(*words, "get", "/etc/shadow").stdout.startswith("root:")
+    assert "\nroot:*:" in user.run(*words, "get", "/etc/shadow").stdout
 
 
-def test_a_lab_that_a_user_forgets_leaves_nothing(
-    own: Ground, user: User, images: Path, tmp_path: Path
-) -> None:
+def test_a_lab_that_a_user_forgets_leaves_nothing(own: Ground, user: User) -> None:
     keeper = Keeper(own.state).pid
     assert keeper is not None
     own.client.close()
     own.program.end(signal.SIGTERM)
     assert start_of(keeper) is not None, "guests go on"
     user.lab("forget", "--state", str(own.state))
-    assert user.files() == ["seed.json"]
+    assert not own.state.exists()
     assert start_of(keeper) is None
     until = time.monotonic() + DEADLINE_S
     while living := [line for line in user.programs() if "defunct" not in line]:

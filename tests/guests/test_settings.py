@@ -16,7 +16,7 @@ import pytest
 
 from image import gpt
 from lab import serve
-from lab.engines.lxc import availability, groups, images, layer, settings
+from lab.engines.lxc import groups, images, layer, settings
 from lab.engines.lxc.disks import Disks
 from lab.engines.lxc.inside import open_in
 from lab.engines.lxc.watch import Watch
@@ -281,11 +281,6 @@ def test_a_lab_that_cannot_run_guests_says_why_and_does_not_start(
 ) -> None:
     monkeypatch.setattr(serve, "unavailable", lambda _folder: "a reason")
     assert refusal(tmp_path, "lxc") == "a reason"
-
-
-def test_without_root_it_is_said_what_to_write(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert "write `engine: none`" in str(availability.unavailable())
 
 
 @pytest.mark.parametrize("first", ["waits", "tells"])

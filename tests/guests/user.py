@@ -21,8 +21,8 @@ from lab.engines.lxc import groups
 
 ROOT = Path(__file__).resolve().parents[2]
 _COUNT = itertools.count()
-# Of the namespace that the user's programs are started in: `$1` is a folder; then, until --, folders
-# above which others must not stay closed, and after it all that is to be seen below these.
+# Of the namespace that the user's programs are started in: `$1` is a folder for a while; then come,
+# until --, folders that are closed to users, and after it all that is to be seen below these.
 SEEN = """
 mount --make-rprivate /
 mount -t tmpfs -o mode=755 tmpfs "$1"
@@ -144,4 +144,3 @@ def _closed(place: str) -> Path | None:
         if not folder.stat().st_mode & 0o001:
             return folder
     return None
-

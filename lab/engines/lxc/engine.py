@@ -310,7 +310,8 @@ class LxcEngine:
         work.mkdir(exist_ok=True)
         lower = ":".join(map(str, self._lower(guest.vmid, place)))
         script = (
-            'mount -t overlay -o "$6nosuid,nodev,noexec,lowerdir=$2,upperdir=$3,workdir=$4" none "$1"'
+            'with="$6nosuid,nodev,noexec,lowerdir=$2,upperdir=$3,workdir=$4"\n'
+            'mount -t overlay -o "$with" none "$1"'
             '\nif [ -d "$5" ] && [ -d "$1/srv/export" ]; then mount --bind "$5" "$1/srv/export"; fi'
         )
         words = (lower, str(upper), str(work), str(home / "export"), OVERLAY if inside() else "")

@@ -85,7 +85,7 @@ class Inode:
 
 
 class FileSystem:
-    """The file system that begins at `offset` bytes of a descriptor; `TaskError` for another one."""
+    """The file system from byte `offset` of a descriptor on; `TaskError` for another one."""
 
     def __init__(self, disk: int, offset: int) -> None:
         self._disk, self._offset = disk, offset

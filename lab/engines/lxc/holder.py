@@ -50,7 +50,8 @@ echo $$ > "$2/init.scope/cgroup.procs"
 if mountpoint -q "$1/groups"; then umount "$1/groups"; fi
 exec unshare --net --pid --fork --kill-child sh -ec "$3" sh "$1"
 """
-# Inside: what liblxc looks at shows the lab only (a user covers the machine's /sys). Children that nobody waits for are not kept.
+# Inside: what liblxc looks at shows the lab only; a user cannot take the machine's /sys away, and
+# covers it. Children that nobody waits for are not kept.
 _INNER = """
 mount -t proc proc /proc
 umount -l -R /sys 2> /dev/null || :
