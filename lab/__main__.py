@@ -188,11 +188,10 @@ def _power_off(arguments: argparse.Namespace) -> None:
 
 def _end_guests(state: Path) -> None:
     from lab.engines.lxc.engine import power_off  # other verbs do without these
-    from lab.rootless.way_in import go_in
+    from lab.rootless.way_in import ending
 
-    keeper = go_in(state)
-    asyncio.run(power_off(state))
-    keeper.end()
+    with ending(state):
+        asyncio.run(power_off(state))
 
 
 def _forget(arguments: argparse.Namespace) -> None:

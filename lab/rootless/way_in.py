@@ -68,11 +68,22 @@ def _ensure(keeper: Keeper, state: Path) -> bool:
 
 
 def go_in(state: Path) -> Keeper:
-    """Be in the namespaces of a lab if it has some of its own; its keeper, which may be none."""
+    """Be in the namespaces of a lab if it has some of its own; its keeper."""
     keeper = Keeper(state)
     if keeper.pid is not None and not inside():
         keeper.enter()
     return keeper
+
+
+@contextmanager
+def ending(state: Path) -> Iterator[None]:
+    """Be where a lab's guests can be ended, and end what they lived in."""
+    place = Holder(state / "guests").place
+    keeper = go_in(state)
+    yield
+    keeper.end()
+    if place is not None:
+        groups.remove_tree(place / groups.SERVER)  # the keeper was in it
 
 
 def remove(folder: Path) -> None:

@@ -7,7 +7,6 @@ Its number is kept in a file, by which a lab that starts again finds it.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import json
 import os
@@ -97,6 +96,15 @@ class Holder:
         machine says `nsdelegate`, nothing goes from one namespace's groups into another's."""
         return str(self.groups / groups.HOME / "cgroup.procs")
 
+    @property
+    def place(self) -> Path | None:
+        """Where the group is in which all of its groups are; None without one."""
+        try:
+            text = (self.folder / _GROUPS).read_text()
+        except OSError:
+            return None
+        return Path(text) if text else None
+
     def seen(self, path: str) -> Path:
         """A path of the holder's mounts, as one that this process can use."""
         return Path(f"/proc/{self._inner}/root") / path.lstrip("/")
@@ -183,12 +191,9 @@ class Holder:
         """Remove the empty control groups that a holder leaves; those of version 2 need a mount,
         which the machine has nearly always."""
         groups.Limits(self.name).remove_all()
-        with contextlib.suppress(OSError):
-            note = self.folder / _GROUPS
-            if place := note.read_text():
-                groups.remove_tree(Path(place) / self.name)
-                groups.remove_tree(Path(place) / groups.SERVER)
-            note.unlink()
+        if self.place is not None:
+            groups.remove_tree(self.place / self.name)
+        (self.folder / _GROUPS).unlink(missing_ok=True)
         for line in Path("/proc/mounts").read_text().splitlines():
             _, place, kind, *_ = line.split()
             if kind == "cgroup2":
