@@ -258,7 +258,8 @@ class Lab(Model):
     engine: Literal["auto", "none", "lxc", "qemu"] = Field(
         default="auto",
         description="What guests are: none = API objects without a running system; lxc = "
-        "containers on the image of `practicum image build` (needs root); qemu = machines on it, "
+        "containers on the image of `practicum image build` (as root, or up to level ssh as a "
+        "user); qemu = machines on it, "
         "by KVM or else by software emulation, for exercises that need a kernel of their own; "
         "auto = lxc where that can be, else none with the reason. A lab with guests keeps its "
         "engine.",

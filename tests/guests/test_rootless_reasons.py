@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from lab.engines.lxc import availability, groups
+from lab.engines.lxc.holder import Holder
+from lab.engines.lxc.inside import Container
 from lab.errors import TaskError
 from lab.rootless import reasons
 from lab.rootless.keeper import Keeper
@@ -113,6 +115,31 @@ def test_a_group_is_the_users_only_where_it_may_be_divided(
     own.write_text("0::/given\n")
     writable.remove(given / "cgroup.procs")
     assert groups.place(str(mounts), str(own)) is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="control groups are made by root")
+def test_a_guest_is_over_when_its_last_process_is_not_when_its_first_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    place = groups.place()
+    if place is None:
+        pytest.skip("no control groups of version 2")
+    root = place / f"practicum-test-{os.getpid()}"
+    monkeypatch.setattr(Holder, "groups", root)
+    container = Container(Holder(tmp_path), 101)
+    below = root / "lxc.payload.101/system.slice"
+    below.mkdir(parents=True)
+    try:
+        assert container.over
+        with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
+            (below / "cgroup.procs").write_text(str(process.pid))
+            assert container.init is None
+            assert not container.over
+        assert container.over
+        container.remove_groups()
+        assert list(root.glob("lxc.*")) == []
+    finally:
+        groups.remove_tree(root)
 
 
 def test_a_keeper_that_is_gone_is_none(tmp_path: Path) -> None:

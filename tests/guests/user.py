@@ -18,6 +18,7 @@ import tempfile
 from pathlib import Path
 
 from lab.engines.lxc import groups
+from tests.image.conftest import cannot
 
 ROOT = Path(__file__).resolve().parents[2]
 _COUNT = itertools.count()
@@ -57,13 +58,14 @@ class User:
     """A user, made at once and gone with `close`; `folder` is its own."""
 
     def __init__(self, images: Path) -> None:
+        place = groups.place()
+        if place is None:
+            cannot("this machine has no control groups of version 2 to give to a user")
         self.name = f"practicum{os.getpid()}x{next(_COUNT)}"
         subprocess.run(["useradd", "--no-create-home", self.name], check=True)
         self.folder = Path(tempfile.mkdtemp(prefix=f"{self.name}-"))
         row = pwd.getpwnam(self.name)
         os.chown(self.folder, row.pw_uid, row.pw_gid)
-        place = groups.place()
-        assert place is not None
         self.place = place
         self.group = place / self.name
         self.group.mkdir()

@@ -90,6 +90,20 @@ def test_reset_forgets_everything(site: SiteStack, places: Places) -> None:
     assert lab.token_file.read_text() != token
 
 
+def test_a_user_has_the_lab_remove_files_that_are_not_the_users(
+    site: SiteStack, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(path: Path) -> None:
+        raise PermissionError(path)
+
+    lab, _ = lab_process.start(site, places)
+    (lab.state / "guests/101/disk").mkdir(parents=True)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr("shutil.rmtree", refused)
+    lab_process.reset(site, places)
+    assert not lab.state.exists()
+
+
 def test_a_port_in_use_names_the_line_of_the_stack_file(
     site: SiteStack, places: Places, port: int
 ) -> None:

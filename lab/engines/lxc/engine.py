@@ -184,7 +184,7 @@ class LxcEngine:
     async def _gone(self, vmid: int, timeout_s: float) -> bool:
         loop, container = asyncio.get_running_loop(), self._container(vmid)
         until = loop.time() + timeout_s
-        while container.monitor is not None or container.init is not None:
+        while not container.over:
             if loop.time() > until:
                 return False
             await asyncio.sleep(POLL_S)

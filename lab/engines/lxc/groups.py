@@ -148,6 +148,14 @@ def processes(folder: Path) -> list[int]:
         return []
 
 
+def populated(folder: Path) -> bool:
+    """Whether processes are in a group or below it, those included that are just ending."""
+    try:
+        return "populated 1" in (folder / "cgroup.events").read_text().splitlines()
+    except OSError:
+        return False
+
+
 def _number(path: Path) -> int | None:
     try:
         return int(path.read_text())

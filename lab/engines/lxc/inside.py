@@ -86,6 +86,17 @@ class Container:
         return None
 
     @property
+    def over(self) -> bool:
+        """Whether nothing of the guest is left, so that its groups can be removed: its last
+        processes may end a moment after its first one."""
+        if self.monitor is not None or self.init is not None:
+            return False
+        return not any(
+            groups.populated(self.holder.groups / f"lxc.{kind}.{self.vmid}")
+            for kind in ("payload", "monitor")
+        )
+
+    @property
     def up(self) -> bool:
         """Whether the guest's system has come far enough to be asked things."""
         init = self.init
