@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import subprocess
 from pathlib import Path
@@ -20,6 +21,10 @@ FORMS = {
     "with small inodes": ["-t", "ext4", "-b", "4096", "-I", "128", "-O", "^extra_isize"],
 }
 OFFSET = 1 << 20
+pytestmark = [
+    pytest.mark.guests,
+    pytest.mark.skipif(shutil.which("mke2fs") is None, reason="mke2fs is not on PATH"),
+]
 
 
 def image(tree: Path, *options: str) -> Path:

@@ -117,6 +117,7 @@ def test_a_group_is_the_users_only_where_it_may_be_divided(
     assert groups.place(str(mounts), str(own)) is None
 
 
+@pytest.mark.guests
 @pytest.mark.skipif(os.geteuid() != 0, reason="control groups are made by root")
 def test_a_guest_is_over_when_its_last_process_is_not_when_its_first_is(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
