@@ -37,6 +37,7 @@ class Journal:
         self._folder = folder
         self._lines: dict[str, deque[str]] = {}
         self._sockets: dict[str, socket.socket] = {}
+        self._opening = asyncio.Lock()
 
     def lines(self, host: str) -> list[str]:
         """All lines of a host, oldest first."""
@@ -54,14 +55,13 @@ class Journal:
 
     async def listen(self, host: str, namespace: Path) -> None:
         """Take in the notes of a host from now on."""
-        if host in self._sockets:
-            return
-        listening = await asyncio.to_thread(_socket_in, namespace)
-        if host in self._sockets:  # somebody else was quicker
-            listening.close()
-            return
-        self._sockets[host] = listening
-        asyncio.get_running_loop().add_reader(listening.fileno(), self._read, host)
+        # One at a time: the kernel tells its notes to the first socket only, which has to be kept.
+        async with self._opening:
+            if host in self._sockets:
+                return
+            listening = await asyncio.to_thread(_socket_in, namespace)
+            self._sockets[host] = listening
+            asyncio.get_running_loop().add_reader(listening.fileno(), self._read, host)
 
     def _read(self, host: str) -> None:
         listening, new = self._sockets[host], []
