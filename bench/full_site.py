@@ -9,8 +9,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -19,7 +17,7 @@ from bench.labs import Served, served
 from bench.processes import BenchError, usage_of
 from bench.readers import read_once, reads_per_second, seconds_of_a_read
 from bench.results import Arm, Result, Target
-from bench.servers import FAKEPVE, Reader, bare, fakepve, reader_of
+from bench.servers import Reader, Values, beside, peer_arm, reader_of, rounds
 from bench.stacks import ROOT, SHIPPED_CLUSTERS, Size
 from lab.population import FIRST_VMID
 from operate.api import Api
@@ -34,15 +32,13 @@ MOST_LIST_MS = 5.0
 MOST_READ_MS = 0.5  # 2,000 a second
 MOST_MIB = 150.0
 
-Values = dict[str, list[float]]  # by server: lab, bare, fakepve
-Readers = Mapping[str, Reader]
-
 
 def results(folder: Path, repeats: int) -> list[Result]:
     """Three results, all of one lab that was filled beforehand."""
     where, size = folder / "full", Size(clusters=SHIPPED_CLUSTERS)
     with served(where, size) as lab:
-        _fill(lab.state)
+        state = lab.state
+    _fill(state)  # which takes a lab that does not run
     with served(where, size) as lab:
         host = _host(lab)
         lists, memory, missing = _lists(lab, host, where, repeats)
@@ -88,8 +84,9 @@ def _lists(lab: Served, host: str, folder: Path, repeats: int) -> tuple[Values, 
         before = change if name == "lab" else None
         return 1000 * seconds_of_a_read(reader.port, LIST, reader.headers, LISTS, before)
 
-    with _servers(lab, LIST, folder, peer=True) as (readers, missing):
-        found = _rounds(readers, repeats, measure)
+    names = [f"guest{number}" for number in range(1, GUESTS)]
+    with beside(lab, LIST, folder, names) as (readers, missing):
+        found = rounds(readers, repeats, measure)
         return found, {name: _peak(each) for name, each in readers.items()}, missing
 
 
@@ -100,33 +97,8 @@ def _reads(lab: Served, host: str, folder: Path, repeats: int) -> Values:
     def measure(_name: str, reader: Reader) -> float:
         return 1000 / reads_per_second(reader.port, path, reader.headers, LOAD_S)
 
-    with _servers(lab, path, folder, peer=False) as (readers, _):
-        return _rounds(readers, repeats, measure)
-
-
-@contextmanager
-def _servers(
-    lab: Served, path: str, folder: Path, *, peer: bool
-) -> Iterator[tuple[dict[str, Reader], str]]:
-    own, missing = reader_of(lab), ""
-    with ExitStack() as stack:
-        body = read_once(own.port, path, own.headers)
-        readers = {"lab": own, "bare": stack.enter_context(bare(lab, body, folder))}
-        if peer:
-            names = [f"guest{number}" for number in range(1, GUESTS)]
-            try:
-                readers["fakepve"] = stack.enter_context(fakepve(lab, folder, names))
-            except BenchError as error:
-                missing = str(error)
-        yield readers, missing
-
-
-def _rounds(readers: Readers, repeats: int, measure: Callable[[str, Reader], float]) -> Values:
-    found: Values = {name: [] for name in readers}
-    for _ in range(repeats):
-        for name, reader in readers.items():
-            found[name].append(measure(name, reader))
-    return found
+    with beside(lab, path, folder) as (readers, _):
+        return rounds(readers, repeats, measure)
 
 
 def _peak(reader: Reader) -> list[float]:
@@ -136,18 +108,13 @@ def _peak(reader: Reader) -> list[float]:
     return [usage[2]]
 
 
-def _result(
-    name: str, what: str, unit: str, values: Values, most: float, missing: str
-) -> Result:  # fmt: skip
-    peer = values.get("fakepve")
+def _result(name: str, what: str, unit: str, values: Values, most: float, missing: str) -> Result:
     return Result(
         id=f"lab.full.{name}",
         what=what,
         unit=unit,
         figure=spread(values["lab"]),
         bound=Arm(what="same library and answer, no work", spread=spread(values["bare"])),
-        peer=Arm(what=f"fakepve {FAKEPVE}", spread=spread(peer))
-        if peer
-        else Arm(what=f"none: {missing}"),
+        peer=peer_arm(values, missing),
         target=Target(limit=most),
     )

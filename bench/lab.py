@@ -10,19 +10,19 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from bench import full_site
 from bench.figures import spread
 from bench.labs import Served, served
-from bench.processes import BenchError
 from bench.programs import prepare
-from bench.readers import read_once, reads_per_second
+from bench.readers import reads_per_second
 from bench.requestlog import Calls, calls, lines
 from bench.results import Arm, Result, Target
-from bench.servers import FAKEPVE, Reader, bare, fakepve, reader_of
+from bench.servers import FAKEPVE, Reader, Values, beside, peer_arm, rounds
 from bench.stacks import NODES, SHIPPED_CLUSTERS, Size
 
 TARGET_SHARE = 0.25
@@ -48,7 +48,7 @@ class Ups:
     peak_mib: float = 0
 
 
-Rates = dict[str, dict[str, list[float]]]  # by name of the read, then by server
+Rates = dict[str, Values]  # by name of the read
 
 
 def watch_up(program_up: Callable[[], float], lab: Served, ups: Ups) -> None:
@@ -65,31 +65,19 @@ def watch_up(program_up: Callable[[], float], lab: Served, ups: Ups) -> None:
 
 def read_rates(lab: Served, folder: Path, repeats: int) -> tuple[Rates, str]:
     """Reads per second of lab, bare server and peer in turn; and why a peer is missing."""
-    own = reader_of(lab)
     names = [f"c{n:02d}-{node}" for n in range(1, SHIPPED_CLUSTERS + 1) for node in NODES]
     rates: Rates = {}
     missing = ""
     for name, path in PATHS.items():
-        rates[name] = {"lab": [], "bare": [], "fakepve": []}
-        body = read_once(own.port, path, own.headers)
-        with bare(lab, body, folder) as bound:
-            try:
-                with fakepve(lab, folder, names) as peer:
-                    _rounds(
-                        rates[name], {"lab": own, "bare": bound, "fakepve": peer}, path, repeats
-                    )
-            except BenchError as error:
-                missing = str(error)
-                _rounds(rates[name], {"lab": own, "bare": bound}, path, repeats)
+        measure = partial(_rate, path)
+        with beside(lab, path, folder, names) as (readers, why):
+            rates[name] = rounds(readers, repeats, measure)
+        missing = missing or why
     return rates, missing
 
 
-def _rounds(
-    rates: dict[str, list[float]], readers: Mapping[str, Reader], path: str, repeats: int
-) -> None:
-    for _ in range(repeats):
-        for server, reader in readers.items():
-            rates[server].append(reads_per_second(reader.port, path, reader.headers, LOAD_S))
+def _rate(path: str, _server: str, reader: Reader) -> float:
+    return reads_per_second(reader.port, path, reader.headers, LOAD_S)
 
 
 def results(size: Size, ups: Ups, rates: Rates, missing: str) -> Iterator[Result]:
@@ -119,16 +107,13 @@ def results(size: Size, ups: Ups, rates: Rates, missing: str) -> Iterator[Result
             more=counts if key == "share" else {},
         )
     for name, servers in rates.items():
-        peer = f"fakepve {FAKEPVE}"
         yield Result(
             id=f"lab.reads.{name.split()[1].strip(',')}",
             what=f"{name}, more is better",
             unit="/s",
             figure=spread(servers["lab"]),
             bound=Arm(what="same library and answer, no work", spread=spread(servers["bare"])),
-            peer=Arm(what=peer, spread=spread(servers["fakepve"]))
-            if servers["fakepve"]
-            else Arm(what=f"none: {missing}"),
+            peer=peer_arm(servers, missing),
         )
 
 

@@ -9,19 +9,23 @@ import sys
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench import peers
+from bench.figures import spread
 from bench.labs import Served
 from bench.processes import BenchError
-from bench.readers import trusting
+from bench.readers import read_once, trusting
+from bench.results import Arm
 from bench.stacks import ROOT
 
 FAKEPVE = "0.5.0"
 FAKEPVE_PASSWORD = "bench"
+
+Values = dict[str, list[float]]  # by server
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +41,42 @@ def reader_of(lab: Served) -> Reader:
     """The lab itself, read by root@pam's token."""
     headers = {"Authorization": f"PVEAPIToken={lab.token}"}
     return Reader(port=int(lab.endpoint.rpartition(":")[2]), headers=headers, pid=lab.pid)
+
+
+@contextmanager
+def beside(
+    lab: Served, path: str, folder: Path, names: Sequence[str] = ()
+) -> Iterator[tuple[dict[str, Reader], str]]:
+    """The servers that a path is read from, by name: `lab`, `bare`, and with guests of these names
+    `fakepve`; and why a peer is missing."""
+    own, missing = reader_of(lab), ""
+    with ExitStack() as stack:
+        body = read_once(own.port, path, own.headers)
+        readers = {"lab": own, "bare": stack.enter_context(bare(lab, body, folder))}
+        if names:
+            try:
+                readers["fakepve"] = stack.enter_context(fakepve(lab, folder, names))
+            except BenchError as error:
+                missing = str(error)
+        yield readers, missing
+
+
+def rounds(
+    readers: Mapping[str, Reader], repeats: int, measure: Callable[[str, Reader], float]
+) -> Values:
+    """What is measured of each server, in turn."""
+    found: Values = {name: [] for name in readers}
+    for _ in range(repeats):
+        for name, reader in readers.items():
+            found[name].append(measure(name, reader))
+    return found
+
+
+def peer_arm(values: Values, missing: str) -> Arm:
+    """The peer's side of a result."""
+    if peer := values.get("fakepve"):
+        return Arm(what=f"fakepve {FAKEPVE}", spread=spread(peer))
+    return Arm(what=f"none: {missing}")
 
 
 @contextmanager
