@@ -5,7 +5,8 @@ from __future__ import annotations
 HEAD = "head"
 COMPUTE = "compute"
 INSTRUCTOR = "instructor"
-"""The instructors' node, and the group that it alone is in."""
+"""Name of the instructors' node, its scope in labels, and the group that it alone is in; clusters'
+names end in digits."""
 
 DIGITS = 2
 """Digits of a cluster's number, never fewer; fixed, so that cluster 100 renames no other."""

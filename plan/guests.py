@@ -26,8 +26,6 @@ from plan.records import (
 )
 from plan.roster import ClusterSpec, NodeSpec
 
-"""Name of the instructors' node and its scope in labels; clusters' names end in digits."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuestMaker:

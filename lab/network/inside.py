@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import os
-import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,21 +20,15 @@ def made_in(namespace: Path, make: Callable[[], _T]) -> _T:
     network, there is no way back.
     """
     libc = ctypes.CDLL(None, use_errno=True)
-    made: Future[_T] = Future()
     there = os.open(namespace, os.O_RDONLY)
 
-    def work() -> None:
-        try:
-            if libc.setns(there, _CLONE_NET) != 0:
-                raise OSError(ctypes.get_errno(), f"setns {namespace}")
-            made.set_result(make())
-        except BaseException as error:
-            made.set_exception(error)
+    def work() -> _T:
+        if libc.setns(there, _CLONE_NET) != 0:
+            raise OSError(ctypes.get_errno(), f"setns {namespace}")
+        return make()
 
-    thread = threading.Thread(target=work)
     try:
-        thread.start()
-        thread.join()
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            return thread.submit(work).result()
     finally:
         os.close(there)
-    return made.result()

@@ -119,10 +119,6 @@ class User:
         reason: str | None = json.loads(told.stdout)["reason"]
         return reason
 
-    def files(self) -> list[str]:
-        """What the user has in its folder."""
-        return sorted(os.listdir(self.folder))
-
     def programs(self) -> list[str]:
         """What runs as the user, its subordinate ids left out."""
         asked = ["ps", "-o", "args=", "-U", self.name]

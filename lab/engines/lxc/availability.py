@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -44,7 +43,11 @@ _NAMESPACES = ("unshare", "--mount", "--net", "--cgroup", "--pid", "--fork", "sh
 
 def missing_packages() -> list[str]:
     """Debian's packages with the programs that are not there."""
-    return availability.missing_packages(_NEEDED | (reasons.needed() if _rootless() else {}))
+    return availability.missing_packages(_needed())
+
+
+def _needed() -> dict[str, str]:
+    return _NEEDED | (reasons.needed() if _rootless() else {})
 
 
 def _rootless() -> bool:
@@ -67,11 +70,8 @@ def unavailable(folder: Path | None = None) -> str | None:
 
 def _without_root() -> str | None:
     """Why this user cannot run guests, wherever their disks are; None if it can."""
-    if sys.platform != "linux":
-        return "guests run as containers on Linux only"
-    if missing := missing_packages():
-        return f"programs are missing; on Debian type: apt install {' '.join(missing)}"
-    if reason := reasons.no_namespaces():
+    reason = availability.not_here("containers") or availability.to_install(_needed())
+    if reason := reason or reasons.no_namespaces():
         return reason
     command = [*reasons.entered(), *_NAMESPACES]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

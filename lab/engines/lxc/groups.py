@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 PERIOD_US = 100_000
@@ -89,14 +90,20 @@ def version2(root: Path, cores: int, memory_mib: int) -> dict[str, str]:
 def place(mounts: str = "/proc/mounts", own: str = "/proc/self/cgroup") -> Path | None:
     """Where groups of version 2 can be made: where they are mounted, or, for a user, in the group
     that somebody has given this process to divide. None where they cannot."""
-    for line in Path(mounts).read_text().splitlines():
-        _, found, kind, *_ = line.split()
-        if kind == "cgroup2":
-            if os.access(found, os.W_OK):
-                return Path(found)
-            if given := _given(Path(found), own):
-                return given
+    for found, _ in mounted("cgroup2", mounts):
+        if os.access(found, os.W_OK):
+            return found
+        if given := _given(found, own):
+            return given
     return None
+
+
+def mounted(kind: str, mounts: str = "/proc/mounts") -> Iterator[tuple[Path, set[str]]]:
+    """Where control groups of a version (`cgroup`, `cgroup2`) are mounted, with the options."""
+    for line in Path(mounts).read_text().splitlines():
+        _, found, of_kind, options, *_ = line.split()
+        if of_kind == kind:
+            yield Path(found), set(options.split(","))
 
 
 def _given(root: Path, own: str) -> Path | None:
@@ -119,17 +126,11 @@ def leave(given: Path) -> None:
 
 
 def _version1(mounts: str) -> dict[str, Path]:
-    found = {}
-    try:
-        lines = Path(mounts).read_text().splitlines()
-    except OSError:
-        return {}
-    for line in lines:
-        _, place, kind, options, *_ = line.split()
-        if kind == "cgroup":
-            for wanted in {"cpu", "memory"} & set(options.split(",")):
-                if os.access(place, os.W_OK):
-                    found[wanted] = Path(place)
+    found: dict[str, Path] = {}
+    with contextlib.suppress(OSError):
+        for place, options in mounted("cgroup", mounts):
+            if os.access(place, os.W_OK):
+                found |= dict.fromkeys({"cpu", "memory"} & options, place)
     return found
 
 

@@ -194,7 +194,5 @@ class Holder:
         if self.place is not None:
             groups.remove_tree(self.place / self.name)
         (self.folder / _GROUPS).unlink(missing_ok=True)
-        for line in Path("/proc/mounts").read_text().splitlines():
-            _, place, kind, *_ = line.split()
-            if kind == "cgroup2":
-                groups.remove_tree(Path(place) / self.name)
+        for place, _ in groups.mounted("cgroup2"):
+            groups.remove_tree(place / self.name)
