@@ -1,5 +1,5 @@
 """`python -m bench plan|engine|lab|clones|guests|contextualize [--repeats N] [--quick]`; once in a
-while `engine --big` and `clones --big`.
+while `engine --big` and `clones --big [--storage shared|local]`.
 
 Results go to bench/results.json and bench/RESULTS.md; a failed measurement exits with 1 and
 changes neither.
@@ -24,6 +24,7 @@ from bench.table import markdown, terminal
 
 FOLDER = Path(__file__).parent
 NAMES = ("plan", "engine", "lab", "clones", "guests", "contextualize")
+STORAGES = ("shared", "local")
 REPEATS = 7
 QUICK_REPEATS = 3
 PAGE_WIDTH = 180  # columns, where the table is written to a file
@@ -43,6 +44,7 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, help=f"rounds of all arms (default {REPEATS})")
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_REPEATS} rounds, fewer sizes")
     parser.add_argument("--big", action="store_true", help="250 or 130 clusters, once")
+    parser.add_argument("--storage", choices=STORAGES, help="clones on this kind only")
     parsed = parser.parse_args(arguments)
     parsed.repeats = parsed.repeats or (
         1 if parsed.big else QUICK_REPEATS if parsed.quick else REPEATS
@@ -51,6 +53,8 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.error("--repeats: write 1 or more")
     if parsed.big and parsed.name not in ("engine", "clones"):
         parser.error("--big: only engine and clones have it")
+    if parsed.storage and parsed.name != "clones":
+        parser.error("--storage: only clones has it")
     return parsed
 
 
@@ -70,7 +74,8 @@ def measured(chosen: argparse.Namespace) -> tuple[list[Result], dict[str, str]]:
     if chosen.name == "clones":
         from bench import clones
 
-        return clones.bench(chosen.repeats, big=chosen.big, say=say)
+        kinds = (chosen.storage,) if chosen.storage else STORAGES
+        return clones.bench(chosen.repeats, kinds, big=chosen.big, say=say)
     if chosen.name == "guests":
         from bench import guests
 
@@ -82,6 +87,11 @@ def measured(chosen: argparse.Namespace) -> tuple[list[Result], dict[str, str]]:
     from bench import lab
 
     return lab.bench(chosen.repeats, say=say)
+
+
+def section(chosen: argparse.Namespace) -> str:
+    """The results' name in both files: what ran apart is told apart, with its own machine."""
+    return "-".join([chosen.name, *["big"] * chosen.big, *filter(None, [chosen.storage])])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -98,7 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     context["versions"] = versions() | used
     context["machine"] |= {"loadAfter": load()}
-    name = f"{chosen.name}-big" if chosen.big else chosen.name
+    name = section(chosen)
     document = merge(FOLDER / "results.json", name, found, context)
     (FOLDER / "RESULTS.md").write_text(markdown(document))
     console = Console()

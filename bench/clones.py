@@ -15,7 +15,7 @@ import re
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -193,19 +193,21 @@ def results(size: Size, bound_s: float, figures: Figures) -> list[Result]:
     ]
 
 
-def bench(repeats: int, *, big: bool, say: Say) -> tuple[list[Result], dict[str, str]]:
-    """All results, and the version of the engine."""
+def bench(
+    repeats: int, kinds: Sequence[str], *, big: bool, say: Say
+) -> tuple[list[Result], dict[str, str]]:
+    """All results for these kinds of storage, "shared" or "local"; and the engine's version."""
     found: list[Result] = []
     clusters = BIG_CLUSTERS if big else CLUSTERS
     version = ""
-    for local in (False, True):
-        size = Size(clusters=clusters, at_hosts=HOSTS, local=local)
+    for kind in kinds:
+        size = Size(clusters=clusters, at_hosts=HOSTS, local=kind == "local")
         with tempfile.TemporaryDirectory(prefix="practicum-bench-") as scratch:
             write_stacks(Path(scratch), size)
             bound_s = lock_bound_s(Path(scratch))
         figures = Figures(lanes=[], naive=[], free=[])
         for number in range(1, repeats + 1):
-            said = f"{number}/{repeats} {'local' if local else 'shared'}"
+            said = f"{number}/{repeats} {kind}"
             lanes, naive, free, programs = one_round(size, say, said)
             figures.lanes.append(lanes)
             figures.naive.append(naive)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.__main__ import options, section
 from bench.clones import CLONE_S, WITHOUT_LANES, Built, Figures, lock_bound_s, results
 from bench.stacks import ROOT, Size, replaced, write_stacks
 
@@ -44,3 +45,24 @@ def test_storages_of_hosts_are_held_against_the_engine_where_that_is_slower() ->
     assert clones.id == "clones.local.131"
     assert clones.bound.spread is not None
     assert clones.bound.spread.median == 20
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (["clones"], "clones"),
+        (["clones", "--big"], "clones-big"),
+        (["clones", "--big", "--storage", "local"], "clones-big-local"),
+        (["engine", "--big"], "engine-big"),
+    ],
+)
+def test_what_is_measured_apart_has_results_of_its_own(arguments: list[str], name: str) -> None:
+    assert section(options(arguments)) == name
+
+
+def test_only_the_bench_of_clones_has_a_choice_of_storage(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        options(["engine", "--storage", "local"])
+    assert "--storage: only clones has it" in capsys.readouterr().err
