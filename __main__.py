@@ -31,7 +31,12 @@ def main() -> None:
     passwords = stack_passwords()
     if isinstance(stack, EventStack):
         event = plan_event(stack)
-        provider = site_provider(event.site, event.api, own_token=event.access.by_site)
+        provider = site_provider(
+            event.site,
+            event.api,
+            own_token=event.access.by_site,
+            lab=stack.site.lab is not None,
+        )
         stop_if_occupied(stack.name, (guest.vmid for guest in event.guests), provider)
         kept = with_kept_disks(event, from_text(os.environ.get(VARIABLE, "")))
         build_event(kept, provider=provider, passwords=passwords, hooks=turns(event).binding())
@@ -39,7 +44,7 @@ def main() -> None:
         export(outputs(event) | {"planDigest": plan_digest(event), "disksGib": disks})
     else:
         site = plan_site(stack)
-        provider = site_provider(stack.name, site.api)
+        provider = site_provider(stack.name, site.api, lab=stack.lab is not None)
         templates = (copy.vmid for image in site.images for copy in image.templates)
         stop_if_occupied(stack.name, templates, provider)
         tokens = build_site(site, provider=provider, passwords=passwords)
