@@ -104,7 +104,7 @@ class Judge:
     def _next(self, verb: str, before: Rows | None, settled: set[str]) -> list[str]:
         """The next run finishes; what it leaves is what an unbroken run leaves."""
         ground = self.ground
-        run = ground.run(verb)
+        run = ground.undisturbed(verb)
         wrong = [] if run.code == 0 else [f"the next {verb} ended with {run.code}: {told(run)}"]
         if verb == "destroy":
             wrong += checks.state_is_sound(ground.state, finished=True)
@@ -114,7 +114,7 @@ class Judge:
             return wrong
         if verb == "refresh":
             wrong += checks.state_is_sound(ground.state, finished=True)
-            run = ground.run("up")
+            run = ground.undisturbed("up")
             wrong += [] if run.code == 0 else [f"the next up ended with {run.code}: {told(run)}"]
         wrong += self._whole(before)
         wrong += self._third(settled)
@@ -139,7 +139,7 @@ class Judge:
             return []
         rows = ground.rows()
         ground.mark()
-        run = ground.run("up")
+        run = ground.undisturbed("up")
         wrong = [] if run.code == 0 else [f"the third up ended with {run.code}: {told(run)}"]
         wrong += checks.nothing_was_written(ground.requests(), "I3, third run")
         wrong += checks.differences("I3, third run", rows, ground.rows())

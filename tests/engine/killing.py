@@ -25,7 +25,7 @@ from operate.places import Places
 from operate.stacks import load
 from tests.engine.entries import entries
 from tests.engine.ground import differences, done, picture, state_of
-from tests.engine.practice import ROOT, Practice
+from tests.engine.practice import ROOT, STATE_ONCE, Practice, Run
 
 PATIENCE_S = 120.0
 GONE_S = 8.0
@@ -58,6 +58,7 @@ class KillingGround:
 
     practice: Practice
     event: str
+    large: bool = False  # runs that nothing breaks off write the engine's state once
     unbroken: dict[str, Any] = field(default_factory=dict)
     resources: set[str] = field(default_factory=set)  # URNs of the state after it
     settled: set[str] = field(default_factory=set)  # entries of states that one more run left alone
@@ -80,7 +81,7 @@ class KillingGround:
         shutil.copytree(practice.state, self._kept, symlinks=True)
         self._start_lab()
         before = len(practice.requests())
-        practice.good("up", self.event)
+        self._undisturbed()
         self.requests = practice.requests()[before:]
         self.unbroken = picture(practice, self.event)
         self.resources = {each["urn"] for each in self._state()["resources"]}
@@ -191,7 +192,7 @@ class KillingGround:
     def check(self) -> None:
         """The next `up` finishes alone, ends as an unbroken run; one more sends nothing."""
         practice = self.practice
-        practice.good("up", self.event)
+        self._undisturbed()
         assert differences(picture(practice, self.event), self.unbroken) == []
         assert self.theirs() == self.foreign
         state = self._state()
@@ -201,6 +202,14 @@ class KillingGround:
         if not entries(state) <= self.settled:
             self._one_more()
 
+    def _undisturbed(self) -> Run:
+        """An `up` that nothing breaks off, and that must succeed."""
+        self.practice.variables = STATE_ONCE if self.large else {}
+        try:
+            return self.practice.good("up", self.event)
+        finally:
+            self.practice.variables = {}
+
     def _one_more(self) -> None:
         """One more `up` changes nothing, and so will every `up` with these entries in the state.
 
@@ -209,7 +218,7 @@ class KillingGround:
         """
         practice, before = self.practice, self.practice.writes()
         found = entries(self._state())
-        assert practice.good("up", self.event).changes == {}
+        assert self._undisturbed().changes == {}
         assert practice.writes() == before
         self.settled |= found
 

@@ -18,10 +18,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tests.engine.oracle.database import Event, Rows, settled
-from tests.engine.practice import ROOT, Practice, Run, _without_pulumi
+from tests.engine.practice import ROOT, STATE_ONCE, Practice, Run
 
 CLOCK = "0.1"
 LIMIT_S = 420.0
@@ -37,6 +38,7 @@ class Ground:
     practice: Practice
     stack: str
     clock: str = CLOCK
+    large: bool = False  # runs that nothing breaks off write the engine's state once
     at: str = ""  # the snapshot that the ground is known to be like; empty after a case
     outputs: list[tuple[str, bytes]] = field(default_factory=list)  # of runs since `mark`
     were: list[dict[str, Any]] = field(default_factory=list)  # faults that `clear` has ended
@@ -67,12 +69,23 @@ class Ground:
         """Run a verb with JSON events; a run that does not end in time fails the test."""
         return self.ended(self.begin(verb, *options, stack=stack), verb, limit)
 
-    def begin(self, verb: str, *options: str, stack: str = "") -> subprocess.Popen[bytes]:
+    def undisturbed(self, verb: str, *, stack: str = "") -> Run:
+        """Like `run`, for one that nothing breaks off."""
+        variables = STATE_ONCE if self.large else {}
+        return self.ended(self.begin(verb, stack=stack, variables=variables), verb)
+
+    def begin(
+        self,
+        verb: str,
+        *options: str,
+        stack: str = "",
+        variables: Mapping[str, str] = MappingProxyType({}),
+    ) -> subprocess.Popen[bytes]:
         """Start a verb with JSON events."""
         file = self.practice.file(stack or self.stack)
         return subprocess.Popen(
             [str(ROOT / "practicum"), verb, str(file), "--json", *options],
-            env={**_without_pulumi(), "PRACTICUM_STATE": str(self.practice.state)},
+            env={**self.practice.environment, **variables},
             cwd=self.practice.folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -91,9 +104,9 @@ class Ground:
         events = [json.loads(line) for line in lines if line.startswith("{")]
         return Run(process.returncode, events, err.decode())
 
-    def good(self, verb: str, *options: str, stack: str = "") -> Run:
-        """Like `run`, and it must succeed."""
-        run = self.run(verb, *options, stack=stack)
+    def good(self, verb: str, *, stack: str = "") -> Run:
+        """Like `undisturbed`, and it must succeed."""
+        run = self.undisturbed(verb, stack=stack)
         assert run.code == 0, f"{verb} {self.stack}:\n{run.texts}\n{run.errors}\n{run.events[-1:]}"
         return run
 

@@ -39,7 +39,7 @@ def chosen() -> list[Case]:
 def judge(engine: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judge]:
     """131 guests on six hosts, on a site with neighbours."""
     practice = Practice(Path(tmp_path_factory.mktemp("faults")))
-    yield from sitting(Ground(practice=practice, stack="sc09"))
+    yield from sitting(Ground(practice=practice, stack="sc09", large=True))
 
 
 @pytest.mark.skipif(not SWEEP, reason="131 guests for each case: type ./practicum test --sweep")

@@ -81,7 +81,7 @@ def ground_of(folder: Path, event: str) -> Iterator[KillingGround]:
     try:
         if event == "laptop":
             practice.edit("laptop", "clusters: {count: 1}", "clusters: {count: 2}")
-        yield KillingGround(practice=practice, event=event)
+        yield KillingGround(practice=practice, event=event, large=event == "sc09")
     finally:
         practice.close()
 
