@@ -164,7 +164,7 @@ class KillingGround:
                 return True
             if process.poll() is not None:
                 return False
-            time.sleep(0.01)
+            time.sleep(0.05)
         raise AssertionError(f"up does nothing for {PATIENCE_S:.0f} s")
 
     def _kill(self, victim: Victim, process: subprocess.Popen[bytes]) -> None:
