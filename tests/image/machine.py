@@ -98,6 +98,12 @@ class Machine:
         there = self._serial.exists()
         return self._serial.read_text(errors="replace") if there else ""
 
+    def wait_for_serial(self, text: str) -> None:
+        """Cloud-init's end, which an agent can wait for, may come before the console's prompt."""
+        while text not in self.serial():
+            assert time.monotonic() < self._end, f"no {text!r}: {self.serial()[-2000:]}"
+            time.sleep(1)
+
     def ask(self, command: str, **arguments: Any) -> Any:
         """One command on a connection of its own; the agent serves one at a time."""
         with socket.socket(socket.AF_UNIX) as agent, agent.makefile("rb") as lines:

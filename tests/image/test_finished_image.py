@@ -102,6 +102,6 @@ def _check(machine: Machine) -> None:
     assert grown > 7 << 30  # of a disk of 8 GiB, from an image of 2
     upgraded = machine.run("/bin/sh", "-c", "grep -c apt-get /var/log/cloud-init.log")[1]
     assert upgraded.strip() == "0"
-    assert "login:" in machine.serial()
+    machine.wait_for_serial("login:")
     failed = machine.run("/usr/bin/systemctl", "list-units", "--failed", "--plain", "--no-legend")
     assert failed == (0, "")
