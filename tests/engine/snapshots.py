@@ -18,7 +18,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from tests.engine.oracle.database import Event, Rows, settled
@@ -38,7 +37,7 @@ class Ground:
     practice: Practice
     stack: str
     clock: str = CLOCK
-    large: bool = False  # runs that nothing breaks off write the engine's state once
+    large: bool = False  # runs that are not broken off write the engine's state once
     at: str = ""  # the snapshot that the ground is known to be like; empty after a case
     outputs: list[tuple[str, bytes]] = field(default_factory=list)  # of runs since `mark`
     were: list[dict[str, Any]] = field(default_factory=list)  # faults that `clear` has ended
@@ -71,17 +70,17 @@ class Ground:
 
     def undisturbed(self, verb: str, *, stack: str = "") -> Run:
         """Like `run`, for one that nothing breaks off."""
-        variables = STATE_ONCE if self.large else {}
-        return self.ended(self.begin(verb, stack=stack, variables=variables), verb)
+        return self.ended(self.begin(verb, stack=stack, broken_off=False), verb)
 
     def begin(
         self,
         verb: str,
         *options: str,
         stack: str = "",
-        variables: Mapping[str, str] = MappingProxyType({}),
+        broken_off: bool = True,
     ) -> subprocess.Popen[bytes]:
-        """Start a verb with JSON events."""
+        """Start a verb with JSON events, whether or not it may be `broken_off` before its end."""
+        variables = STATE_ONCE if self.large and not broken_off else {}
         file = self.practice.file(stack or self.stack)
         return subprocess.Popen(
             [str(ROOT / "practicum"), verb, str(file), "--json", *options],

@@ -103,7 +103,7 @@ def run_under(ground: Ground, fault: Fault, verb: str) -> tuple[Run, Rows]:
     last = 0
     for each in fault.strikes:
         last = ground.strike(**_of_event(ground, each))
-    process = ground.begin(verb)
+    process = ground.begin(verb, broken_off=fault.interrupts > 0)
     try:
         _in_the_middle(ground, fault, last, process)
     finally:
