@@ -22,7 +22,7 @@ from pulumi.runtime.proto import resource_pb2
 from pulumi.runtime.settings import monitor_supports_feature
 
 from components.sight import Sight, SightError, api_token
-from plan.lanes import Lanes
+from plan.lanes import STUCK_AFTER, Lanes
 from plan.records import EventPlan, Guest
 
 PACE_VARIABLE = "PRACTICUM_LANE_PACE"
@@ -45,8 +45,16 @@ TRIES = 5
 """How often a guest is tried that meets a lock."""
 
 
-class InterruptedRunError(Exception):
+class NoTurnError(Exception):
+    """A guest's turn does not come."""
+
+
+class InterruptedRunError(NoTurnError):
     """The run ends before a guest's turn has come."""
+
+
+class StuckLaneError(NoTurnError):
+    """Somebody else goes on holding the lock that a guest's clone needs."""
 
 
 class Turns:
@@ -75,32 +83,53 @@ class Turns:
         return binding
 
     async def before(self, args: pulumi.ResourceHookArgs) -> None:
-        """Return when the guest may be cloned. Raises `InterruptedRunError`."""
+        """Return when the guest may be cloned. Raises `NoTurnError`."""
         await self._turn(args.name)
 
     async def after(self, args: pulumi.ResourceHookArgs) -> None:
         """A guest is complete."""
-        self._over(args.name)
+        self._lanes.made(args.name)
+        self._let_go()
 
     async def failed(self, args: pulumi.ErrorHookArgs) -> bool:
         """Whether the engine is to try again: after a lock error, when its turn has come."""
         error = args.errors[0] if args.errors else ""
         if CANCELLED.search(error):
             self._end()
-        self._over(args.name)
-        if args.failed_operation != "create" or not LOCK_ERROR.search(error) or self._ending():
+        locked = args.failed_operation == "create" and LOCK_ERROR.search(error) is not None
+        if locked:
+            self._met_lock(args.name)
+        self._lanes.end(args.name)
+        self._let_go()
+        if not locked or self._ending():
             return False
         self._tries[args.name] = self._tries.get(args.name, 1) + 1
         if self._tries[args.name] > TRIES:
             return False
-        with suppress(InterruptedRunError):
+        with suppress(NoTurnError):
             await self._turn(args.name)
             return True
         return False
 
+    def _met_lock(self, name: str) -> None:
+        """Send away who waits for a lock that nobody gets."""
+        self._lanes.met_lock(name)
+        for each in self._lanes.behind_stuck(name):
+            turn = self._waiting.get(each)
+            if turn is not None and not turn.done():
+                turn.set_exception(self._stuck(each))
+
+    def _stuck(self, name: str) -> StuckLaneError:
+        return StuckLaneError(
+            f"not tried, since the last {STUCK_AFTER} clones have met the lock of storage "
+            f"{self._lanes.storage(name)}: look who holds it (the tasks of its hosts)"
+        )
+
     async def _turn(self, name: str) -> None:
         if self._ending():
             raise InterruptedRunError("the run ends")
+        if self._lanes.behind_stuck(name):
+            raise self._stuck(name)
         turn = self._waiting[name] = asyncio.get_running_loop().create_future()
         self._lanes.ask(name)
         try:
@@ -113,10 +142,6 @@ class Turns:
             raise
         finally:
             self._waiting.pop(name, None)
-
-    def _over(self, name: str) -> None:
-        self._lanes.end(name)
-        self._let_go()
 
     def _let_go(self) -> None:
         for name in self._lanes.next(time.monotonic()):

@@ -43,6 +43,9 @@ SECOND_CHANCES = 5
 REMEMBERED = 5
 MARGIN = 1.2
 """A clone may take so many times as long as the longest of the last ones."""
+STUCK_AFTER = 12
+"""Lock errors in a lane without one clone between them, each after ten seconds, after which nobody
+waits for that lock any more: with a hundred guests that would take hours."""
 FINE_S = 0.02
 FINE_MOST_S = 0.5
 """A clone that has not begun by then is not looked for so closely."""
@@ -107,6 +110,7 @@ class Lane:
     waiting: deque[Guest] = field(default_factory=deque)
     cloning: dict[str, _Clone] = field(default_factory=dict)
     settling: dict[str, _Settling] = field(default_factory=dict)
+    lock_errors: int = 0  # since a guest was cloned
     _lengths: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     _asked: set[str] = field(default_factory=set)
     _again: set[str] = field(default_factory=set)
@@ -127,6 +131,11 @@ class Lane:
     def latest(self) -> float:
         """How long a drive may wait, in seconds of the clock."""
         return LATEST_S * self.pace
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether somebody holds the storage's lock, and goes on holding it."""
+        return self.lock_errors >= STUCK_AFTER
 
     def ask(self, guest: Guest) -> None:
         """A guest comes to the end of the lane; once more if its creation is tried again."""
@@ -161,6 +170,7 @@ class Lane:
                 del self.settling[name]  # gone, or configured
 
     def _cloned(self, clone: _Clone, now: float) -> None:
+        self.lock_errors = 0
         length, doubt = clone.length(now)
         if clone.guest.clone == "full":
             return
@@ -172,8 +182,8 @@ class Lane:
 
     def next(self, now: float) -> list[Guest]:
         """The guests whose turn has come; they are let go."""
-        found = []
-        while self.waiting and self._may_go(self.waiting[0], now):
+        found: list[Guest] = []
+        while not self.is_stuck and self.waiting and self._may_go(self.waiting[0], now):
             guest = self.waiting.popleft()
             self.cloning[guest.name] = _Clone(guest, now, now)
             found.append(guest)
@@ -273,8 +283,27 @@ class Lanes:
         self._lane(name).ask(self._guests[name])
 
     def end(self, name: str) -> None:
-        """A guest is complete, has failed, or does not want its turn any more."""
+        """A guest has failed, or does not want its turn any more."""
         self._lane(name).end(name)
+
+    def made(self, name: str) -> None:
+        """A guest is complete."""
+        self._lane(name).lock_errors = 0
+        self.end(name)
+
+    def met_lock(self, name: str) -> None:
+        """A guest's clone could not have its storage's lock."""
+        self._lane(name).lock_errors += 1
+
+    def behind_stuck(self, name: str) -> list[str]:
+        """Whom a lock that nobody gets sends away: all that wait in a guest's lane, and itself;
+        nobody while the lane goes on."""
+        lane = self._lane(name)
+        return [name, *(guest.name for guest in lane.waiting)] if lane.is_stuck else []
+
+    def storage(self, name: str) -> str:
+        """The storage whose lock a guest's clone needs."""
+        return self._guests[name].template.storage
 
     def look(self, sight: Sight, now: float) -> None:
         """Take in what the cluster lists."""

@@ -11,11 +11,11 @@ from typing import Any, cast
 import pulumi
 import pytest
 
-from components.lanes import ENDING_VARIABLE, TRIES, InterruptedRunError, Turns
+from components.lanes import ENDING_VARIABLE, TRIES, InterruptedRunError, StuckLaneError, Turns
 from components.sight import Sight, SightError
 from event.read import read_stack
 from event.stack import EventStack
-from plan.lanes import Sighting
+from plan.lanes import STUCK_AFTER, Sighting
 from plan.plan import plan_event
 from plan.records import Guest
 
@@ -42,11 +42,15 @@ class Cluster:
         self.listed[guest.vmid] = Sighting(locked=locked, tags=tags)
 
 
-@pytest.fixture
-def guests() -> tuple[Guest, ...]:
-    stack = read_stack("laptop", ROOT / "stacks")
+def guests_of(event: str) -> tuple[Guest, ...]:
+    stack = read_stack(event, ROOT / "stacks")
     assert isinstance(stack, EventStack)
     return plan_event(stack).guests
+
+
+@pytest.fixture
+def guests() -> tuple[Guest, ...]:
+    return guests_of("laptop")
 
 
 def played(scene: Coroutine[Any, Any, None]) -> None:
@@ -200,5 +204,46 @@ def test_a_provider_that_is_cancelled_sends_waiting_guests_away(guests: tuple[Gu
         assert not await turns.failed(failed(guests[0], "error cloning VM: context canceled"))
         with pytest.raises(InterruptedRunError):
             await second
+
+    played(scene())
+
+
+def test_a_lock_that_nobody_gets_sends_away_who_waits_for_it() -> None:
+    many = guests_of("sc09")
+    tries: list[str] = []
+
+    async def create(turns: Turns, guest: Guest) -> str:
+        try:
+            await turns.before(created(guest))
+            tries.append(guest.name)
+            while await turns.failed(failed(guest, LOCK)):
+                tries.append(guest.name)
+        except StuckLaneError as error:
+            return str(error)
+        return "failed"
+
+    async def scene() -> None:
+        turns = turns_on(many, Cluster())
+        told = await asyncio.gather(*(create(turns, each) for each in many))
+        assert len(tries) == STUCK_AFTER
+        assert told.count("failed") == len(set(tries))
+        away = {each for each in told if each != "failed"}
+        assert len(away) == 1
+        assert away.pop().startswith("not tried, since the last 12 clones have met the lock of")
+        with pytest.raises(StuckLaneError):
+            await turns.before(created(many[0]))
+
+    played(scene())
+
+
+def test_locks_that_are_got_in_between_send_nobody_away(guests: tuple[Guest, ...]) -> None:
+    async def scene() -> None:
+        turns = turns_on(guests, Cluster())
+        await turns.before(created(guests[0]))
+        for _ in range(STUCK_AFTER - 1):
+            await turns.failed(failed(guests[0], LOCK))
+        await turns.after(created(guests[1]))
+        await turns.failed(failed(guests[0], LOCK))
+        await turns.before(created(guests[2]))
 
     played(scene())
