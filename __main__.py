@@ -31,12 +31,8 @@ def main() -> None:
     passwords = stack_passwords()
     if isinstance(stack, EventStack):
         event = plan_event(stack)
-        provider = site_provider(
-            event.site,
-            event.api,
-            own_token=event.access.by_site,
-            lab=stack.site.lab is not None,
-        )
+        lab, own = stack.site.lab is not None, event.access.by_site
+        provider = site_provider(event.site, event.api, own_token=own, lab=lab)
         stop_if_occupied(stack.name, (guest.vmid for guest in event.guests), provider)
         kept = with_kept_disks(event, from_text(os.environ.get(VARIABLE, "")))
         build_event(kept, provider=provider, passwords=passwords, hooks=turns(event).binding())

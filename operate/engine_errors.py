@@ -89,6 +89,7 @@ _WRAPPING = (
     r"^\s*\* ",
     r"All attempts fail: #1: ",
     r": provider=\w+@[\d.]+",
+    r'before hook "[\w-]+" failed: ',
 )
 
 

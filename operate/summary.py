@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 
 from operate.engine_errors import explain
@@ -14,6 +15,8 @@ from plan.records import EventPlan, SitePlan
 
 MOST_LINES = 24
 MOST_ERRORS = 8
+_OWN = re.compile(r"UPID:[^\s\"']+|(?<=ID )\d+|(?<=VM )\d+|(?<=vm-)\d+|(?<=/)\d+")
+"""What is a guest's own in the message of an error that many have: its task and its VMID."""
 
 
 def change_lines(
@@ -83,11 +86,15 @@ def end_lines(outcome: Outcome) -> list[str]:
 
 
 def _by_message(failed: dict[str, str]) -> dict[str, list[str]]:
-    """Names by what happened to them: one cause mostly fails many."""
-    found: dict[str, list[str]] = defaultdict(list)
+    """Names by what happened to them: one cause mostly fails many. Messages that differ in tasks
+    and VMIDs only are one, told as the first of them."""
+    names: dict[str, list[str]] = defaultdict(list)
+    first: dict[str, str] = {}
     for name, message in sorted(failed.items()):
-        found[message].append(name)
-    return found
+        cause = _OWN.sub("", message)
+        names[cause].append(name)
+        first.setdefault(cause, message)
+    return {first[cause]: each for cause, each in names.items()}
 
 
 def access_lines(plan: EventPlan, typed: str, *, boots: bool = True) -> list[str]:

@@ -151,6 +151,16 @@ def test_a_replaced_guest_counts_when_it_is_there_again() -> None:
     assert again.changed == {"c01-n1": "create-replacement"}
 
 
+def test_a_guest_that_was_sent_away_tells_why_and_not_by_what() -> None:
+    counted = tally(
+        started("create", "c01-n1"),
+        said("error", 'before hook "guest-waits-for-its-turn" failed: not tried', "c01-n1"),
+        failed("create", "c01-n1"),
+        wanted="c01-n1",
+    )
+    assert counted.failed == {"c01-n1": "not tried"}
+
+
 def test_a_failure_keeps_the_providers_words_and_drops_the_engines() -> None:
     counted = tally(
         started("create", "c01-n1"),

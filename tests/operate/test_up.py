@@ -124,6 +124,21 @@ def test_a_bad_end_says_what_is_not_done_why_and_what_to_type(places: Places) ->
     ]
 
 
+def test_errors_that_differ_in_tasks_and_vmids_are_one_cause(places: Places) -> None:
+    text = (
+        'VM clone: task "UPID:pve01:0{0}:1:qmclone:9000:root@pam!t:" failed to complete with exit '
+        "code: clone failed: cfs-lock error task log: creating a clone of VM 9000 with ID 10{0}"
+    )
+    tally = Tally(wanted=frozenset({"c01-n1", "c01-n2", "c01-n3"}))
+    tally.failed = {f"c01-n{number}": text.format(number) for number in (1, 2)}
+    tally.failed["c01-n3"] = "HTTP 596 no route"
+    lines = end_lines(outcome(places, tally, code=255))
+    assert lines[2:4] == [
+        f"  c01-n1, c01-n2: {text.format(1)}",
+        "  c01-n3: HTTP 596 no route",
+    ]
+
+
 def test_an_interrupted_run_is_not_a_failed_one(places: Places) -> None:
     ended = outcome(places, Tally(wanted=frozenset({"c01-n1"})), interrupted=True)
     assert end_lines(ended)[0].startswith("up event interrupted: 0 of 1 guests")
