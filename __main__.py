@@ -41,8 +41,7 @@ def main() -> None:
     else:
         site = plan_site(stack)
         provider = site_provider(stack.name, site.api, lab=stack.lab is not None)
-        templates = (copy.vmid for image in site.images for copy in image.templates)
-        stop_if_occupied(stack.name, templates, provider)
+        stop_if_occupied(stack.name, site.template_vmids, provider)
         tokens = build_site(site, provider=provider, passwords=passwords)
         export(outputs(site) | {"planDigest": plan_digest(site)})
         if tokens:

@@ -239,7 +239,7 @@ def _on(value: object, default: bool) -> bool:
 def _vmids(plan: EventPlan | SitePlan) -> set[int]:
     if isinstance(plan, EventPlan):
         return {guest.vmid for guest in plan.guests}
-    return {copy.vmid for image in plan.images for copy in image.templates}
+    return set(plan.template_vmids)
 
 
 def _hidden(stack: Stack, vmids: set[int], api: Api) -> list[Problem]:

@@ -168,7 +168,7 @@ def check_site(stack: SiteStack, plan: SitePlan, seen: Seen, known: Known, api: 
     _check_storages(stack, {(copy.host, copy.storage) for copy in copies}, seen, findings)
     exposed = stack.site.network.exposed.bridge
     _lacking_bridges(stack, {(name, exposed) for name in names}, seen, findings)
-    _check_occupied(stack, {copy.vmid for copy in copies}, seen, known, findings, api)
+    _check_occupied(stack, set(plan.template_vmids), seen, known, findings, api)
     if not findings.problems:
         _check_volumes(stack, plan, seen, known, findings, api)
     return findings

@@ -379,3 +379,8 @@ class SitePlan:
     events: tuple[EventAccess, ...] = ()
     capacity: Totals | None = field(default=None)
     warnings: tuple[str, ...] = ()
+
+    @property
+    def template_vmids(self) -> frozenset[int]:
+        """VMIDs of all templates, of every image on every host that has a copy."""
+        return frozenset(copy.vmid for image in self.images for copy in image.templates)
