@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import orjson
 
+from lab.digest import CHANGED, told
 from lab.errors import bad_parameters, failure
 
 if TYPE_CHECKING:
@@ -174,6 +175,12 @@ def check_unused(lab: Lab, vmid: int | str) -> None:
     if taken := occupied_by(lab, vmid):
         kind, node = taken
         raise failure(f"{kind} {vmid} already exists on node '{node}'")
+
+
+def check_unchanged(machine: Machine, digest: str | None, whose: str = "") -> None:
+    """500 when the caller saw another state of the configuration; `whose` begins the message."""
+    if told(digest) and digest != machine.digest:
+        raise failure(f"{whose}{CHANGED}")
 
 
 def read_choice(params: dict[str, Any]) -> tuple[str | None, bool]:

@@ -24,14 +24,12 @@ async def destroy_guest(call: Call) -> str:
     lab, params = call.lab, call.params
     node, vmid = params["node"], int(params["vmid"])
     check_root_only(call, "skiplock")
-    _check(load(lab, vmid, node))
-    if not params.get("purge"):
-        check_removable(lab.store, vmid, "VM")
+    _check(call, load(lab, vmid, node))
 
     async def work(log: TaskLog) -> None:
         async with lab.locks.guest(vmid):
             guest = load(lab, vmid, node)
-            _check(guest)
+            _check(call, guest)
             if not params.get("skiplock") and guest.config.get("lock") != "suspended":
                 guest.check_lock()
             _check_clones(guest)
@@ -45,8 +43,10 @@ async def destroy_guest(call: Call) -> str:
     return await lab.tasks.start(call, node, "qmdestroy", str(vmid), work)
 
 
-def _check(guest: Guest) -> None:
+def _check(call: Call, guest: Guest) -> None:
     guest.check_protection(f"can't remove VM {guest.vmid}")
+    if not call.params.get("purge"):
+        check_removable(guest.lab.store, guest.vmid, "VM")
     if guest.running:
         raise failure(f"VM {guest.vmid} is running - destroy failed")
 

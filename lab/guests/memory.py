@@ -22,12 +22,18 @@ _DEFAULT_MTU = 1500
 
 def check_blockers(config: dict[str, Any], *, with_memory: bool) -> None:
     """500 when memory is to be saved that cannot be."""
-    blockers = [key for key in ("amd-sev", "intel-tdx") if config.get(key)]
-    if any(key.startswith("virtiofs") for key in config):
-        blockers.append("virtiofs")
-    if with_memory and blockers:
+    found = blockers(config)
+    if with_memory and found:
         text = "Cannot live-migrate, snapshot (with RAM), or hibernate a VM with: "
-        raise failure(text + ", ".join(blockers))
+        raise failure(text + ", ".join(found))
+
+
+def blockers(config: dict[str, Any]) -> list[str]:
+    """What of a configuration keeps the memory from being saved or sent elsewhere."""
+    found = [key for key in ("amd-sev", "intel-tdx") if config.get(key)]
+    if any(key.startswith("virtiofs") for key in config):
+        found.append("virtiofs")
+    return found
 
 
 def state_storage(machine: Machine) -> str:

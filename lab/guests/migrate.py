@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lab.call import Call
 from lab.engines import engine_of
@@ -10,6 +10,7 @@ from lab.errors import ApiError, TaskError, bad_parameter, failure
 from lab.formats import split_list
 from lab.guests import drives
 from lab.guests.clone import QEMU, check_target
+from lab.guests.conditions import tied
 from lab.guests.disks import copy_volume
 from lab.guests.record import Guest, load
 from lab.guests.rights import check_root_only, require
@@ -26,66 +27,6 @@ if TYPE_CHECKING:
 
 StorageMap = dict[str, str]
 _DEFAULT = ""
-
-
-@handles("GET", f"{QEMU}/migrate")
-async def migration_conditions(call: Call) -> dict[str, Any]:
-    """Where the guest could go, and what of it would have to be copied."""
-    lab = call.lab
-    guest = load(lab, call.params["vmid"], call.params["node"])
-    guest.check_lock()
-    allowed, refused = [], {}
-    for node in lab.nodes():
-        name = node["name"]
-        if name != guest.node:
-            missing = sorted(_unavailable(guest, name))
-            refused[name] = {"unavailable_storages": missing} if missing else {}
-            if not missing:
-                allowed.append(name)
-    return {
-        "running": int(guest.running),
-        "allowed_nodes": allowed,
-        "not_allowed_nodes": refused,
-        "local_disks": _local_disks(guest),
-        "local_resources": [k for k in guest.config if k.startswith(("hostpci", "usb"))],
-        "mapped-resources": [],
-        "mapped-resource-info": {},
-        "has-dbus-vmstate": 1,
-    }
-
-
-def _volume_storages(guest: Guest) -> set[str]:
-    found = (names.split_volume_id(drive["file"]) for _, drive in guest.drives())
-    return {name[0] for name in found if name}
-
-
-def _unavailable(guest: Guest, node: str) -> set[str]:
-    """Storages of the guest that another host does not have."""
-    return {
-        storage
-        for storage in _volume_storages(guest)
-        if not definitions.on_node(storage_config(guest.lab, storage), node)
-    }
-
-
-def _local_disks(guest: Guest) -> list[dict[str, Any]]:
-    disks = []
-    for key, drive in guest.drives():
-        name = names.split_volume_id(drive["file"])
-        if name and not definitions.is_shared(storage_config(guest.lab, name[0])):
-            disks.append(
-                {
-                    "volid": drive["file"],
-                    "drivename": key,
-                    "cdrom": int(drives.is_cdrom(drive)),
-                    "is_unused": 0,
-                    "size": drive.get("size", 0),
-                    "shared": 0,
-                    "replicate": drive.get("replicate", 1),
-                    "is_attached": 1,
-                }
-            )
-    return disks
 
 
 @handles("POST", f"{QEMU}/migrate")
@@ -109,6 +50,7 @@ async def migrate_guest(call: Call) -> str:
             await _migrate(
                 guest, target, storages, log,
                 with_local_disks=bool(call.params.get("with-local-disks")),
+                force=bool(call.params.get("force")),
             )  # fmt: skip
             log("migration finished successfully")
 
@@ -124,14 +66,29 @@ def _check(call: Call, guest: Guest) -> StorageMap:
     if storages:
         require(call, guest.vmid, None, "VM.Config.Disk")
     for storage in storages.values():
-        require_space(call, storage)
         config = storage_config(call.lab, storage, target)
+        require_space(call, storage)
         if "images" not in definitions.contents(config):
             raise failure(f"storage '{storage}' does not support vm images")
     if not storages:
-        for storage in sorted(_volume_storages(guest)):
-            storage_config(call.lab, storage, target)
+        _check_storages(guest, target)
     return storages
+
+
+def _check_storages(guest: Guest, target: str) -> None:
+    """500 when a storage of the guest is not here, not there, or no longer for such volumes."""
+    for key in drives.DRIVES:
+        if key not in guest.config:
+            continue
+        volid = drives.parse_drive(key, guest.config[key])["file"]
+        if (name := names.split_volume_id(volid)) is None:
+            continue
+        config = storage_config(guest.lab, name[0], guest.node)
+        storage_config(guest.lab, name[0], target)
+        content = names.parse_name(config["type"], name[1]).content
+        if content not in definitions.contents(config):
+            text = f"content type '{content}' is not available on storage '{name[0]}'"
+            raise failure(f"{volid}: {text}")
 
 
 def read_storage_map(text: str, name: str = "targetstorage") -> StorageMap:
@@ -160,15 +117,17 @@ def target_of(storages: StorageMap, storage: str) -> str:
 
 
 async def _migrate(
-    guest: Guest, target: str, storages: StorageMap, log: TaskLog, *, with_local_disks: bool
+    guest: Guest,
+    target: str,
+    storages: StorageMap,
+    log: TaskLog,
+    *,
+    with_local_disks: bool,
+    force: bool,
 ) -> None:
     lab = guest.lab
-    if guest.running and any(
-        k.startswith(("hostpci", "usb")) and not str(v).startswith("spice")
-        for k, v in guest.config.items()
-    ):
-        raise TaskError("migration aborted")
     try:
+        _check_devices(guest, target, log, force=force)
         check_volumes(guest, with_local_disks=with_local_disks, log=log)
         moved = _move_volumes(guest, target, storages, log)
     except ApiError as error:
@@ -178,6 +137,26 @@ async def _migrate(
     guest.config |= moved
     guest.node = target
     guest.save()
+
+
+def _check_devices(guest: Guest, target: str, log: TaskLog, *, force: bool) -> None:
+    """500 for devices of this host, and for named ones that the other host does not have."""
+    devices = tied(guest)
+    if local := [key for key in devices.keys if key not in devices.mapped]:
+        if not force:
+            raise failure(f"can't migrate VM which uses local devices: {', '.join(local)}")
+        log("migrating VM which uses local devices")
+    if missing := devices.missing.get(target):
+        text = f"missing mapped devices {', '.join(missing)}"
+        raise failure(f"can't migrate to '{target}': {text}")
+    fixed = [
+        f"{key}:{device['name']}"
+        for key, device in sorted(devices.mapped.items())
+        if not device.get("live-migration")
+    ]
+    if guest.running and fixed:
+        text = "can't live migrate running VM which uses following mapped devices"
+        raise failure(f"{text}: {', '.join(fixed)}")
 
 
 def _move_volumes(guest: Guest, target: str, storages: StorageMap, log: TaskLog) -> dict[str, str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from lab.call import Call
 from lab.engines import engine_of
-from lab.errors import TaskError, failure
+from lab.errors import TaskError, bad_parameter, failure
 from lab.guests import pending
 from lab.guests.hibernate import check_hibernation, hibernate, wake
 from lab.guests.nets import is_net, parse_net
@@ -26,12 +27,16 @@ if TYPE_CHECKING:
 STATUS = "/nodes/{node}/qemu/{vmid}/status"
 SHUTDOWN_TIMEOUT_S = 60
 _MTU = 1500
+_DOWN = re.compile(r"(?:^|,)\s*down=(\d+)")
+# Parameters of a start that only root may use, in the order in which they are looked at.
+_START_ROOT_ONLY = ("stateuri", "skiplock", "migratedfrom", "migration_type", "migration_network",
+                    "targetstorage", "force-cpu", "with-conntrack-state",
+                    "nets-host-mtu")  # fmt: skip
 
 
 async def _in_task(call: Call, kind: str, act: Callable[[Guest, TaskLog], Awaitable[None]]) -> str:
     """Run `act` on the guest, its lock held, as a task."""
     lab, node, vmid = call.lab, call.params["node"], int(call.params["vmid"])
-    check_root_only(call, "skiplock")
 
     async def work(log: TaskLog) -> None:
         async with lab.locks.guest(vmid):
@@ -43,7 +48,10 @@ async def _in_task(call: Call, kind: str, act: Callable[[Guest, TaskLog], Awaita
 @handles("POST", f"{STATUS}/start")
 async def start(call: Call) -> str:
     """Boot the guest; resuming a state that another host sends is not there."""
-    check_root_only(call, "stateuri", "migratedfrom", "migration_type", "migration_network")
+    check_root_only(call, *_START_ROOT_ONLY)
+    if call.params.get("targetstorage") and not call.params.get("migratedfrom"):
+        text = "targetstorage can only by used with migratedfrom."
+        raise bad_parameter("targetstorage", text)
     refuse(call, "stateuri", "migratedfrom")
     if upid := await divert(call, "start"):
         return upid
@@ -53,7 +61,6 @@ async def start(call: Call) -> str:
 async def start_task(call: Call, node: str, vmid: int) -> str:
     """The task that boots a guest, which need not exist before it runs."""
     lab, skip_lock = call.lab, bool(call.params.get("skiplock"))
-    check_root_only(call, "skiplock")
 
     async def work(log: TaskLog) -> None:
         async with lab.locks.guest(vmid):
@@ -210,7 +217,7 @@ async def shut_down_guest(
     guest: Guest, log: TaskLog, timeout_s: int | None, *, force: bool
 ) -> None:
     """Power a guest off from within, or by force when that is allowed and it takes too long."""
-    limit = SHUTDOWN_TIMEOUT_S if timeout_s is None else timeout_s
+    limit = _patience_s(guest) if timeout_s is None else timeout_s
     if await engine_of(guest.lab).shutdown(guest, limit, log):
         mark_stopped(guest)
         return
@@ -220,13 +227,22 @@ async def shut_down_guest(
     await stop_guest(guest, log)
 
 
+def _patience_s(guest: Guest) -> int:
+    """How long a guest is waited for when the caller does not say: what its start order says."""
+    found = _DOWN.search(str(guest.config.get("startup", "")))
+    return int(found[1]) if found and int(found[1]) else SHUTDOWN_TIMEOUT_S
+
+
 def _running(call: Call) -> Guest:
     """The guest of a call that needs power; 500 when it is off or not there."""
     vmid, node = int(call.params["vmid"]), call.params["node"]
-    row = find_row(call.lab, vmid, node)
-    if row is None or row["status"] != "running":
+    check_root_only(call, "skiplock")
+    if find_row(call.lab, vmid, node) is None:
+        raise missing_file(vmid, node)
+    guest = load(call.lab, vmid, node)
+    if not guest.running:
         raise failure(f"VM {vmid} not running")
-    return load(call.lab, vmid, node)
+    return guest
 
 
 @handles("POST", f"{STATUS}/reboot")
@@ -280,8 +296,11 @@ async def suspend(call: Call) -> str:
 @handles("POST", f"{STATUS}/resume")
 async def resume(call: Call) -> str:
     """Let a frozen guest go on, or start one whose memory is on a disk."""
+    check_root_only(call, "skiplock", "nocheck")
     row = find_row(call.lab, call.params["vmid"], call.params["node"])
     asleep = row is not None and row["config"].get("lock") == "suspended"
+    if row is None and call.params.get("nocheck"):
+        raise failure(f"VM {call.params['vmid']} not running")
     if not asleep:
         _running(call)
 

@@ -6,17 +6,19 @@ from typing import TYPE_CHECKING
 
 from lab.call import Call
 from lab.engines import engine_of
-from lab.errors import ApiError, TaskError, bad_parameter, bad_parameters, failure
+from lab.errors import ApiError, TaskError, bad_parameter, bad_parameters, failure, late_text
 from lab.guests import drives
 from lab.guests.clone import QEMU
 from lab.guests.disks import copy_volume
 from lab.guests.drives import Drive
-from lab.guests.record import Guest, find_row, load
+from lab.guests.record import Guest, load
 from lab.guests.rights import check_root_only, require
 from lab.guests.update import Change, change_guest
+from lab.machine import check_unchanged, occupied_by
 from lab.routes import handles
 from lab.storage import definitions, names
 from lab.storage.definitions import storage_config
+from lab.storage.features import has_feature
 from lab.storage.rights import require_space
 from lab.storage.sizes import parse_size
 from lab.storage.volumes import Row, volumes
@@ -132,7 +134,7 @@ async def _copied(guest: Guest, old: Row, storage: str, kind: str | None) -> Row
     try:
         new = copy_volume(guest, old, storage, kind)
     except ApiError as error:
-        raise TaskError(f"storage migration failed: {error.message}") from error
+        raise TaskError(f"storage migration failed: {late_text(error)}") from error
     try:
         await engine_of(guest.lab).fill(guest)
     except TaskError as error:
@@ -152,7 +154,7 @@ def _attach_moved(guest: Guest, key: str, drive: Drive, row: Row) -> None:
 def _check_move(call: Call, guest: Guest) -> Drive:
     lab, key, storage = call.lab, call.params["disk"], call.params["storage"]
     guest.check_lock()
-    _check_same(call.params.get("digest"), guest)
+    check_unchanged(guest, call.params.get("digest"))
     if key not in guest.config:
         raise failure(f"disk '{key}' does not exist")
     drive = drives.parse_drive(key, guest.config[key])
@@ -170,25 +172,22 @@ def _check_move(call: Call, guest: Guest) -> Drive:
     return drive
 
 
-def _check_same(digest: str | None, guest: Guest) -> None:
-    if digest and digest != guest.digest:
-        raise failure("detected modified configuration - file changed by other user? Try again.")
-
-
 async def _give(call: Call, target: int) -> str:
     lab, params = call.lab, call.params
     node, vmid, key = params["node"], int(params["vmid"]), params["disk"]
     slot = params.get("target-disk", key)
+    require(call, target, None, "VM.Config.Disk")
     if target == vmid:
         text = "must be different than source VMID to reassign disk"
         raise bad_parameter("target-vmid", text)
-    require(call, target, None, "VM.Config.Disk")
-    _check_give(lab, node, (vmid, key), (target, slot))
+    giver, _ = _check_give(call, (vmid, key), (target, slot))
+    drive = drives.parse_drive(key, giver.config[key])
+    require_space(call, names.parse_volume_id(drive["file"])[0])
 
     async def work(log: TaskLog) -> None:
         first, second = sorted((vmid, target))
         async with lab.locks.guest(first), lab.locks.guest(second):
-            giver, taker = _check_give(lab, node, (vmid, key), (target, slot))
+            giver, taker = _check_give(call, (vmid, key), (target, slot))
             log(f"reassign disk '{key}' from VM '{vmid}' as '{slot}' to VM '{target}'")
             await _hand_over(call, (giver, key), (taker, slot))
 
@@ -197,32 +196,49 @@ async def _give(call: Call, target: int) -> str:
 
 
 def _check_give(
-    lab: Lab, node: str, source: tuple[int, str], target: tuple[int, str]
+    call: Call, source: tuple[int, str], target: tuple[int, str]
 ) -> tuple[Guest, Guest]:
-    for (vmid, _), word in ((source, "VM"), (target, "target VM")):
-        if find_row(lab, vmid) is None:
-            raise failure(f"could not find {word} {vmid}")
-    giver, taker = load(lab, source[0], node), load(lab, target[0], node)
-    giver.check_lock()
-    taker.check_lock()
+    giver, taker = _both(call.lab, call.params["node"], source[0], target[0])
     key, slot = source[1], target[1]
     if giver.template or taker.template:
         raise failure("Can't move disks from or to template VMs")
+    check_unchanged(giver, call.params.get("digest"), f"VM {giver.vmid}: ")
+    check_unchanged(taker, call.params.get("target-digest"), f"VM {taker.vmid}: ")
     if key not in giver.config:
         raise failure(f"Disk '{key}' for VM '{giver.vmid}' does not exist")
     if slot in taker.config:
         raise failure(f"Target disk key '{slot}' is already in use for VM '{taker.vmid}'")
     drive = drives.parse_drive(key, giver.config[key])
+    volume = drive["file"]
     if drives.is_cdrom(drive, without_cloud_init=True):
         raise failure("CD drive contents can't be moved to another VM")
-    if names.split_volume_id(drive["file"]) is None:
-        raise failure(f"Volume '{drive['file']}' not managed by PVE")
-    if giver.in_snapshot(drive["file"]):
+    if names.split_volume_id(volume) is None:
+        raise failure(f"Volume '{volume}' not managed by PVE")
+    if giver.in_snapshot(volume):
         raise failure("Can't move disk used by a snapshot to another VM")
+    if not has_feature(giver.lab, volume, "rename"):
+        raise failure("Storage does not support moving of this disk to another VM")
     if giver.running and not drives.is_unused(key):
         text = "Cannot move disk to another VM while the source VM is running - detach first"
         raise failure(text)
     return giver, taker
+
+
+def _both(lab: Lab, node: str, vmid: int, other: int) -> tuple[Guest, Guest]:
+    """The guest that gives and the one that takes, on one host and not locked."""
+    giver, taker = occupied_by(lab, vmid), occupied_by(lab, other)
+    if giver is None:
+        raise failure(f"could not find VM {vmid}")
+    if taker is None:
+        raise failure(f"could not find target VM {other}")
+    if giver[1] != taker[1]:
+        raise failure(f"Both VMs need to be on the same node ({giver[1]} != {taker[1]})")
+    found = []
+    for each in (vmid, other):
+        guest = load(lab, each, node)
+        guest.check_lock()
+        found.append(guest)
+    return found[0], found[1]
 
 
 async def _hand_over(call: Call, source: tuple[Guest, str], target: tuple[Guest, str]) -> None:

@@ -19,6 +19,21 @@ def motion(store: Store, sid: str, node: str) -> tuple[list[str], list[str]]:
     return along, blocking
 
 
+def obstacles(
+    store: Store, sid: str | None, nodes: list[str]
+) -> tuple[list[str], dict[str, list[dict[str, str]]]]:
+    """The services that a move of `sid` takes along, and by host those in its way."""
+    if sid is None or not nodes:
+        return [], {}
+    moves = {node: motion(store, sid, node) for node in nodes}
+    blocking = {
+        node: [{"sid": other, "cause": "resource-affinity"} for other in there]
+        for node, (_, there) in moves.items()
+        if there
+    }
+    return moves[nodes[0]][0], blocking
+
+
 def _members(store: Store, affinity: str) -> list[set[str]]:
     return [
         set(split_list(rule["resources"]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
+from lab.errors import bad_parameter
 from lab.ha.config import RESOURCE, is_managed, queue, sid_of
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ async def divert(call: Call, action: str) -> str | None:
     sid = sid_of(lab.store, vmid)
     if ACTING.get() or sid is None or not is_managed(lab.store, sid):
         return None
+    if call.params.get("overrule-shutdown"):
+        raise bad_parameter("overrule-shutdown", "Not applicable for HA resources.")
     noun = "VM" if sid.startswith("vm:") else "CT"
 
     async def work(log: TaskLog) -> None:

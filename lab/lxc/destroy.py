@@ -23,14 +23,12 @@ async def destroy_container(call: Call) -> str:
     """Destroy a container, with `force` also one that runs."""
     lab, params = call.lab, call.params
     node, vmid = params["node"], int(params["vmid"])
-    _check(load(lab, vmid, node), force=bool(params.get("force")))
-    if not params.get("purge"):
-        check_removable(lab.store, vmid, "CT")
+    _check(call, load(lab, vmid, node))
 
     async def work(log: TaskLog) -> None:
         async with lab.locks.guest(vmid):
             container = load(lab, vmid, node)
-            _check(container, force=bool(params.get("force")))
+            _check(call, container)
             if container.running:
                 log(f"forced to stop CT {vmid} before destroying!")
                 stop_container(container)
@@ -43,10 +41,12 @@ async def destroy_container(call: Call) -> str:
     return await lab.tasks.start(call, node, "vzdestroy", str(vmid), work)
 
 
-def _check(container: Container, *, force: bool) -> None:
+def _check(call: Call, container: Container) -> None:
     container.check_protection(f"can't remove CT {container.vmid}")
     container.check_lock()
-    if container.running and not force:
+    if not call.params.get("purge"):
+        check_removable(container.lab.store, container.vmid, "CT")
+    if container.running and not call.params.get("force"):
         raise failure(f"unable to destroy CT {container.vmid} - container is running")
 
 

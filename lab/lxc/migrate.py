@@ -9,8 +9,8 @@ from lab.errors import ApiError, TaskError, bad_parameter, failure
 from lab.guests.clone import check_target
 from lab.guests.migrate import read_storage_map, target_of
 from lab.guests.rights import require
-from lab.ha.affinity import motion
-from lab.ha.config import sid_of
+from lab.ha.affinity import obstacles
+from lab.ha.config import is_managed, sid_of
 from lab.ha.requests import divert
 from lab.lxc import mounts
 from lab.lxc.power import start_container, stop_container
@@ -36,19 +36,17 @@ async def migration_conditions(call: Call) -> dict[str, Any]:
     container = load(call.lab, call.params["vmid"], call.params["node"])
     container.check_lock()
     store, sid = call.lab.store, sid_of(call.lab.store, container.vmid)
+    watched = sid if is_managed(store, sid) else None
     hosts = [n["name"] for n in call.lab.nodes() if n["name"] != container.node]
-    moves = {host: motion(store, sid, host) if sid else ([], []) for host in hosts}
-    refused = {
-        host: {"blocking-ha-resources": [{"sid": s, "cause": "resource-affinity"} for s in there]}
-        for host, (_, there) in moves.items()
-        if there
-    }
+    along, blocking = obstacles(store, watched, hosts)
     shown: dict[str, Any] = {
         "running": int(container.running),
-        "allowed-nodes": [host for host in hosts if host not in refused],
-        "not-allowed-nodes": refused,
+        "allowed-nodes": [host for host in hosts if host not in blocking],
+        "not-allowed-nodes": {
+            host: {"blocking-ha-resources": there} for host, there in blocking.items()
+        },
     }
-    return shown | ({"dependent-ha-resources": moves[hosts[0]][0]} if sid and hosts else {})
+    return shown | ({"dependent-ha-resources": along} if watched else {})
 
 
 @handles("POST", f"{LXC}/migrate")

@@ -9,10 +9,12 @@ from lab.errors import bad_parameters, failure
 from lab.guests import drives
 from lab.guests.rights import require
 from lab.lxc import mounts
-from lab.lxc.record import Container, find_row, load
+from lab.lxc.record import Container, load
 from lab.lxc.resize import volume_of
 from lab.lxc.update import LXC, change
+from lab.machine import check_unchanged, occupied_by
 from lab.routes import handles
+from lab.storage import names
 from lab.storage.features import has_feature
 from lab.storage.rights import require_space
 from lab.storage.volumes import volumes
@@ -86,12 +88,13 @@ async def _give(call: Call, target: int) -> str:
     node, vmid, key = params["node"], int(params["vmid"]), params["volume"]
     slot = params.get("target-volume", key)
     require(call, target, None, "VM.Config.Disk")
-    _check_give(lab, (vmid, key), (target, slot))
+    giver, _ = _check_give(call, (vmid, key), (target, slot))
+    require_space(call, names.parse_volume_id(_volume(giver, key))[0])
 
     async def work(log: TaskLog) -> None:
         first, second = sorted((vmid, target))
         async with lab.locks.guest(first), lab.locks.guest(second):
-            giver, taker = _check_give(lab, (vmid, key), (target, slot))
+            giver, taker = _check_give(call, (vmid, key), (target, slot))
             log(f"moving volume '{key}' from container '{vmid}' to '{target}'")
             _hand_over(giver, key, taker, slot)
 
@@ -100,21 +103,18 @@ async def _give(call: Call, target: int) -> str:
 
 
 def _check_give(
-    lab: Lab, source: tuple[int, str], target: tuple[int, str]
+    call: Call, source: tuple[int, str], target: tuple[int, str]
 ) -> tuple[Container, Container]:
     (vmid, key), (other, slot) = source, target
     if "rootfs" in (key, slot):
         raise failure("Cannot move to/from 'rootfs'")
     if mounts.is_unused(key) and not mounts.is_unused(slot):
         raise failure("Moving an unused volume to a used one is not possible")
-    giver, taker = _found(lab, vmid), _found(lab, other)
-    if giver.node != taker.node:
-        text = "Both containers need to be on the same node"
-        raise failure(f"{text} ({giver.node} != {taker.node})")
-    giver.check_lock()
-    taker.check_lock()
+    giver, taker = _both(call.lab, call.params["node"], vmid, other)
     if giver.template or taker.template:
         raise failure("Can't move volumes from or to template CT")
+    check_unchanged(giver, call.params.get("digest"), f"Container {vmid}: ")
+    check_unchanged(taker, call.params.get("target-digest"), f"Container {other}: ")
     if key not in giver.config:
         raise failure(f"volume '{key}' for container '{vmid}' does not exist")
     if slot in taker.config:
@@ -124,11 +124,22 @@ def _check_give(
     return giver, taker
 
 
-def _found(lab: Lab, vmid: int) -> Container:
-    row = find_row(lab, vmid)
-    if row is None:
-        raise failure(f"could not find CT {vmid}")
-    return load(lab, vmid, row["node"])
+def _both(lab: Lab, node: str, vmid: int, other: int) -> tuple[Container, Container]:
+    """The container that gives and the one that takes, on one host and not locked."""
+    places = []
+    for each in (vmid, other):
+        if (place := occupied_by(lab, each)) is None:
+            raise failure(f"could not find CT {each}")
+        places.append(place[1])
+    if places[0] != places[1]:
+        text = "Both containers need to be on the same node"
+        raise failure(f"{text} ({places[0]} != {places[1]})")
+    found = []
+    for each in (vmid, other):
+        container = load(lab, each, node)
+        container.check_lock()
+        found.append(container)
+    return found[0], found[1]
 
 
 def _volume(container: Container, key: str) -> str:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from lab.digest import told
 from lab.errors import failure
 from lab.lxc.mounts import in_order, is_mount, parse_mount
-from lab.machine import Config, Machine, fields_of
+from lab.machine import Config, Machine, check_unchanged, fields_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,9 +36,7 @@ class Container(Machine):
 
     def check_digest(self, digest: str | None) -> None:
         """500 when the caller saw another state of the configuration."""
-        if told(digest) and digest != self.digest:
-            text = "detected modified configuration - file changed by other user? Try again."
-            raise failure(text)
+        check_unchanged(self, digest)
 
     def mounts(self, config: Config | None = None) -> Iterator[tuple[str, Mount]]:
         """The root file system and the mount points of a configuration, parsed, in order."""
