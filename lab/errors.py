@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from http import HTTPStatus
 
 VERIFICATION_FAILED = "Parameter verification failed."
 
@@ -47,6 +48,18 @@ class ApiError(Exception):
 
 class TaskError(Exception):
     """A task that ends with this text as its exit status and as `TASK ERROR: text` in its log."""
+
+
+def late_text(error: ApiError) -> str:
+    """A fault as text, once it is too late for a status of its own."""
+    lines = "".join(f"{name}: {text}\n" for name, text in sorted(error.errors.items()))
+    if lines:
+        return f"{error.status} {error.message or VERIFICATION_FAILED}\n{lines}"
+    return (
+        error.message
+        if error.status == HTTPStatus.INTERNAL_SERVER_ERROR
+        else (f"{error.status} {error.message}")
+    )
 
 
 def bad_parameter(name: str, text: str) -> ApiError:

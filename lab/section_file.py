@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from lab.errors import VERIFICATION_FAILED, ApiError, failure
+from lab.errors import ApiError, failure, late_text
 
 Section = dict[str, Any]
 _LINE_END = re.compile(r"[\n\r]")
@@ -88,14 +88,6 @@ def within(change: str) -> Iterator[None]:
         yield
     except ApiError as error:
         raise failure(f"{change}: {late_text(error)}") from error
-
-
-def late_text(error: ApiError) -> str:
-    """A fault as text, once it is too late for a status of its own."""
-    if not error.errors:
-        return error.message
-    lines = "".join(f"{name}: {text}\n" for name, text in sorted(error.errors.items()))
-    return f"{error.status} {error.message or VERIFICATION_FAILED}\n{lines}"
 
 
 def check_lines(values: Mapping[str, Any]) -> None:

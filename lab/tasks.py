@@ -18,7 +18,7 @@ from contextvars import ContextVar
 from typing import Protocol
 
 from lab.call import Call
-from lab.errors import ApiError, TaskError
+from lab.errors import ApiError, TaskError, late_text
 from lab.store import Store, Value
 
 KEPT = 10_000
@@ -232,9 +232,6 @@ class Tasks:
 
 
 def _failure_text(error: TaskError | ApiError) -> str:
-    if isinstance(error, ApiError) and error.errors:
-        faults = "".join(f"{name}: {text}\n" for name, text in error.errors.items())
-        return f"{error.status} {error.message}\n{faults}".rstrip("\n")
-    if isinstance(error, ApiError):
-        return error.message.rstrip("\n")
-    return str(error).rstrip("\n")
+    """What failed a task, in one line."""
+    text = late_text(error) if isinstance(error, ApiError) else str(error)
+    return text.rstrip("\n").replace("\n", " ")

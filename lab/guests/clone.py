@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lab.call import Call
 from lab.engines import engine_of
-from lab.errors import ApiError, TaskError, bad_parameter, failure
+from lab.errors import ApiError, TaskError, bad_parameter, failure, late_text
 from lab.formats import parse_property_string, print_property_string
 from lab.guests import drives, nets
 from lab.guests.create import check_pool
@@ -162,7 +162,7 @@ class _Clone:
                     guest.config[key] = await self._drive(key, drive)
         except ApiError as error:
             self._undo()
-            raise TaskError(f"clone failed: {error.message}") from error
+            raise TaskError(f"clone failed: {late_text(error)}") from error
         except asyncio.CancelledError:
             self._undo()
             raise

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lab.call import Call
 from lab.engines import engine_of
-from lab.errors import ApiError, TaskError, failure, forbidden
+from lab.errors import ApiError, TaskError, failure, forbidden, late_text
 from lab.guests import drives
 from lab.guests.disks import (
     Allocation,
@@ -114,8 +114,7 @@ async def _create(guest: Guest, options: dict[str, Any], storage: str | None, lo
     except (ApiError, TaskError) as error:
         allocation.undo()
         guest.remove()
-        faults = error.errors.values() if isinstance(error, ApiError) else ()
-        text = next(iter(faults), str(error))
+        text = late_text(error) if isinstance(error, ApiError) else str(error)
         raise TaskError(f"unable to create VM {guest.vmid} - {text}") from error
     guest.save()
 

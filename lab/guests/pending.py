@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from lab.errors import ApiError, failure
+from lab.errors import ApiError, failure, late_text
 from lab.formats import parse_property_string
 from lab.guests import drives
 from lab.guests.nets import is_net, parse_net
@@ -91,7 +91,7 @@ def apply(guest: Guest) -> dict[str, str]:
             if key in guest.config and drives.is_drive(key):
                 _remove_drive(guest, key, bool(force))
         except ApiError as error:
-            errors[key] = f"unable to apply pending change {key} : {error.message}\n"
+            errors[key] = f"unable to apply pending change {key} : {late_text(error)}\n"
         else:
             del guest.pending_delete[key]
             guest.config.pop(key, None)
@@ -129,11 +129,13 @@ def hotplug(guest: Guest, changed: Iterable[str]) -> tuple[dict[str, str], froze
         try:
             takes = _plugs(guest, key, guest.pending[key], features)
         except ApiError as error:
-            errors[key] = f"hotplug problem - {error.message}\n"
+            errors[key] = f"hotplug problem - {late_text(error)}\n"
             continue
         if takes:
             _set(guest, key, guest.pending.pop(key))
             done.add(key)
+    if "cloudinit" in features:
+        guest.unsynced.clear()  # the drive is written at once
     return errors, frozenset(done)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lab.call import Call
-from lab.errors import ApiError, TaskError, failure
+from lab.errors import ApiError, TaskError, failure, late_text
 from lab.guests.clone import check_target
 from lab.guests.create import check_pool
 from lab.guests.rights import require_allocate
@@ -156,7 +156,7 @@ class _Clone:
                 self._rows.free(volid, new.node)
             lab.store.delete("firewall", f"vm/{new.vmid}")
             new.remove()
-            raise TaskError(f"clone failed: {error.message}") from error
+            raise TaskError(f"clone failed: {late_text(error)}") from error
         new.node = self._target or new.node
         new.save()
         if pool := self._call.params.get("pool"):

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from lab.call import Call
-from lab.errors import ApiError, TaskError, failure, forbidden
+from lab.errors import ApiError, TaskError, failure, forbidden, late_text
 from lab.guests.create import check_pool
 from lab.guests.update import check_ssh_keys
 from lab.guests.watch import require_watch, watch
@@ -213,7 +213,7 @@ def _create(request: Request, container: Container, config: dict[str, Any], log:
             raise
     except ApiError as error:
         container.remove()
-        text = next(iter(error.errors.values()), error.message)
+        text = late_text(error)
         raise TaskError(f"{request.words} {text}") from error
     log(f"extracting archive '{path}'")
     container.config |= made

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lab.archives import Contents, require_contents
-from lab.errors import ApiError, TaskError, failure
+from lab.errors import ApiError, TaskError, failure, late_text
 from lab.lxc import mounts
 from lab.lxc.destroy import free_volumes
 from lab.lxc.options import is_net, require_bridge, with_new_address
@@ -37,7 +37,7 @@ def restore(request: Request, container: Container, config: dict[str, Any], log:
         made = mounts.create(container, _wanted(request, contents), filled=True)
     except ApiError as error:
         _give_up(request, container)
-        text = next(iter(error.errors.values()), error.message)
+        text = late_text(error)
         raise TaskError(f"{request.words} {text}") from error
     free_volumes(before)
     log(f"restoring '{request.archive}' now..")

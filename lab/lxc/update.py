@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lab.call import Call
-from lab.errors import ApiError, bad_parameter, bad_parameters, failure
+from lab.errors import ApiError, bad_parameter, bad_parameters, failure, late_text
 from lab.formats import split_list
 from lab.guests import drives
 from lab.lxc import mounts
@@ -137,7 +137,7 @@ def apply(container: Container, wanted: set[str] | None = None) -> dict[str, str
             try:
                 _release(container, key)
             except ApiError as error:
-                errors[key] = f"unable to apply pending change {key} : {error.message}\n"
+                errors[key] = f"unable to apply pending change {key} : {late_text(error)}\n"
                 continue
             container.config.pop(key, None)
             del container.pending_delete[key]
@@ -147,7 +147,7 @@ def apply(container: Container, wanted: set[str] | None = None) -> dict[str, str
             try:
                 value = _applied(container, key, container.pending[key])
             except ApiError as error:
-                errors[key] = f"unable to apply pending change {key} : {error.message}\n"
+                errors[key] = f"unable to apply pending change {key} : {late_text(error)}\n"
                 continue
             container.config[key] = value
             del container.pending[key]
@@ -203,7 +203,7 @@ def _plug(container: Container, wanted: set[str]) -> dict[str, str]:
             try:
                 value = _applied(container, key, container.pending[key])
             except ApiError as error:
-                errors[key] = f"unable to hotplug {key}: {error.message}\n"
+                errors[key] = f"unable to hotplug {key}: {late_text(error)}\n"
                 continue
             container.config[key] = value
             del container.pending[key]

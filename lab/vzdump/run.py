@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lab.archives import contents_of, file_name, size_of
 from lab.call import Call
-from lab.errors import ApiError, TaskError, bad_parameter, failure
+from lab.errors import ApiError, TaskError, bad_parameter, failure, late_text
 from lab.formats import parse_property_string, split_list
 from lab.guests.options import refuse
 from lab.routes import handles
@@ -151,7 +151,7 @@ class _Run:
                 text = f"can't use storage '{storage}' for backups - wrong content type"
                 raise failure(text)
         except ApiError as error:
-            text = f"could not get storage information for '{storage}': {error.message}"
+            text = f"could not get storage information for '{storage}': {late_text(error)}"
             raise TaskError(text) from error
         given = self._call.params.get("prune-backups")
         self._keep = prune.read_keep(given) if given else prune.keep_of(self._lab, storage)
@@ -188,7 +188,7 @@ class _Run:
             self.info(f"Backup started at {_moment(began)}")
             await self._save_locked(machine, began)
         except (ApiError, TaskError) as error:
-            text = error.message if isinstance(error, ApiError) else str(error)
+            text = late_text(error) if isinstance(error, ApiError) else str(error)
             self._log(f"ERROR: Backup of VM {vmid} failed - {text}")
             self.info(f"Failed at {_moment(time.time())}")
             return False

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lab.errors import TaskError, bad_parameter, failure
+from lab.errors import TaskError, bad_parameter, failure, forbidden
 from lab.store import Store
 from lab.tasks import TaskLog, Tasks, parse_upid
 from tests.lab.served import ServedLab
@@ -86,8 +86,16 @@ def test_a_task_ends_with_its_text_as_status_and_last_line(
 
 def test_faults_of_parameters_inside_a_task_are_told_in_full(store: Store) -> None:
     assert ended(store, _parameter_error)["status"] == (
-        "400 Parameter verification failed.\ntag: missing"
+        "400 Parameter verification failed. tag: missing"
     )
+
+
+def test_a_right_that_is_missing_inside_a_task_is_told_with_its_status(store: Store) -> None:
+    async def work(_log: TaskLog) -> None:
+        raise forbidden("/vms/100, VM.Backup")
+
+    text = "403 Permission check failed (/vms/100, VM.Backup)"
+    assert ended(store, work)["status"] == text
 
 
 def test_a_bug_in_a_task_is_not_hidden(store: Store, caplog: pytest.LogCaptureFixture) -> None:
