@@ -102,7 +102,12 @@ class Machine:
         if current:
             return dict(self.config)
         merged = self.config | self.pending
-        return {key: value for key, value in merged.items() if key not in self.pending_delete}
+        # What Perl takes for false is shown on, although its removal waits too.
+        return {
+            key: value
+            for key, value in merged.items()
+            if key not in self.pending_delete or value in (0, "0", "")
+        }
 
     def disks(self, config: Config) -> list[tuple[str, str]]:
         """Key and volume of the disks of a configuration of the guest."""

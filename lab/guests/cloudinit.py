@@ -51,9 +51,11 @@ async def write_cloud_init(call: Call) -> None:
 
 @handles("GET", f"{QEMU}/cloudinit/dump")
 async def dump_cloud_init(call: Call) -> str:
-    """One of the drive's documents, with the password hidden."""
+    """One of the drive's documents; the hash of the password is for those who may set it."""
     guest = load(call.lab, call.params["vmid"], call.params["node"])
-    return documents(guest.config, guest.vmid, hide_password=True)[call.params["type"]]
+    rights, path = call.lab.rights, f"/vms/{guest.vmid}"
+    hide = not call.is_root and not rights.has(call.user, path, ["VM.Config.Cloudinit"])
+    return documents(guest.config, guest.vmid, hide_password=hide)[call.params["type"]]
 
 
 def documents(config: Config, vmid: int, *, hide_password: bool = False) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from lab.digest import told
 from lab.errors import failure
-from lab.guests.drives import is_drive, parse_drive
+from lab.guests.drives import cloud_init_key, is_drive, parse_drive
 from lab.machine import Config, Machine, fields_of, occupied_by
 
 if TYPE_CHECKING:
@@ -43,12 +43,15 @@ class Guest(Machine):
     def save(self) -> None:
         """Write the copy as a configuration file keeps it: without blanks around values, an
         empty value as one blank, and a description that says nothing not at all."""
-        if text := str(self.config.pop("description", "")).rstrip():
-            self.config["description"] = text
+        for described in (self.config, *self.snapshots.values()):
+            if text := str(described.pop("description", "")).rstrip():
+                described["description"] = text
         for values in (self.config, self.pending):
             for key, value in values.items():
                 if isinstance(value, str) and key != "description":
                     values[key] = value.strip() or " "
+        if self.unsynced and cloud_init_key(self.config) is None:
+            self.unsynced.clear()  # nothing is out of date without a drive
         Machine.save(self)
 
     def check_digest(self, digest: str | None) -> None:

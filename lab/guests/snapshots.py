@@ -12,7 +12,6 @@ from lab.errors import failure
 from lab.formats import parse_property_string
 from lab.guests import memory
 from lab.guests.clone import QEMU
-from lab.guests.options import PASSWORD_SHOWN
 from lab.guests.power import start_guest, start_task, stop_guest
 from lab.guests.record import Guest, find_row, load, missing_file
 from lab.guests.rights import require
@@ -117,14 +116,9 @@ async def create_snapshot(call: Call) -> str:
 
 @handles("GET", f"{SNAPSHOT}/config")
 async def read_snapshot(call: Call) -> dict[str, Any]:
-    """The configuration that a snapshot holds."""
+    """The configuration that a snapshot holds, as it is: with the hash of its password."""
     guest = load(call.lab, call.params["vmid"], call.params["node"])
-    return masked(guest.snapshot(call.params["snapname"]))
-
-
-def masked(config: dict[str, Any]) -> dict[str, Any]:
-    """A configuration as it is shown: without the password."""
-    return config | {"cipassword": PASSWORD_SHOWN} if "cipassword" in config else dict(config)
+    return dict(guest.snapshot(call.params["snapname"]))
 
 
 @handles("PUT", f"{SNAPSHOT}/config")

@@ -79,8 +79,8 @@ def read_change(call: Call) -> Change:
     change = Change(
         call=call,
         values=values,
-        delete=_names(params.get("delete", "")),
-        revert=_names(params.get("revert", "")),
+        delete=_deleted(params.get("delete", "")),
+        revert=split_list(params.get("revert", "")),
         force=bool(params.get("force")),
         skip_lock=bool(params.get("skiplock")),
         digest=params.get("digest"),
@@ -97,7 +97,7 @@ def read_change(call: Call) -> Change:
     return change
 
 
-def _names(text: str) -> list[str]:
+def _deleted(text: str) -> list[str]:
     return ["ide2" if name == "cdrom" else name for name in split_list(text)]
 
 
@@ -198,7 +198,9 @@ async def update_config_in_task(call: Call) -> str | None:
 async def unlink(call: Call) -> None:
     """Detach or destroy disks: a configuration change that only deletes."""
     force = bool(call.params.get("force"))
-    change = Change(call=call, delete=_names(call.params["idlist"]), force=force)
+    change = Change(call=call, delete=_deleted(call.params["idlist"]), force=force)
+    if not call.params["idlist"]:
+        raise failure("no options specified")
     _check_names(change)
     vmid, node = int(call.params["vmid"]), call.params["node"]
     require_options(call, vmid, None, change.delete)
@@ -382,6 +384,9 @@ class _Writer:
             )
             if not exists or device in self._change.delete:
                 raise failure(f"invalid bootorder: device '{device}' does not exist'")
+        if guest.config.get("bootdisk"):
+            # The order says all that the older option did.
+            guest.pending_delete["bootdisk"] = 0
         return drives.print_boot_order(devices)
 
     def _pin_machine(self, ostype: str) -> None:

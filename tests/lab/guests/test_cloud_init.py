@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from lab.guests.cloudinit import documents
+from tests.lab.direct import Api, as_anna, grant
 
 CONFIG = {
     "name": "c07-head.lab.example",
@@ -75,3 +76,10 @@ def test_a_config_drive_carries_an_interfaces_file() -> None:
     network = documents({**CONFIG, "citype": "configdrive2"}, 100)["network"]
     assert "iface eth0 inet static\n        address 10.0.7.1\n" in network
     assert "iface eth1 inet dhcp\n" in network
+
+
+def test_the_hash_of_a_password_is_told_to_those_who_may_set_it(api: Api) -> None:
+    api.create(100, cipassword="$5$salt$hash")
+    assert "password: $5$salt$hash\n" in api.ask("GET", "q/100/cloudinit/dump", type="user")
+    grant(as_anna(api), "/vms/100", "VM.Audit")
+    assert "password: **********\n" in api.ask("GET", "q/100/cloudinit/dump", type="user")

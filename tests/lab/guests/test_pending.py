@@ -110,6 +110,16 @@ def test_a_deleted_option_waits_until_the_guest_is_off(guest: Api) -> None:
     assert "memory" not in guest.config(100, current="1")
 
 
+def test_what_is_switched_off_is_shown_until_its_removal_takes_effect(api: Api) -> None:
+    api.create(100, kvm="0")
+    api.start(100)
+    api.put(100, delete="kvm")
+    assert api.config(100)["kvm"] == 0
+    assert pending(api) == {"kvm": {"key": "kvm", "value": 0, "delete": 1}}
+    api.done("POST", "q/100/status/stop")
+    assert "kvm" not in api.config(100)
+
+
 def test_a_value_that_is_in_force_does_not_wait(guest: Api) -> None:
     guest.put(100, memory="512")
     assert pending(guest) == {}
@@ -133,3 +143,17 @@ def test_changed_cloud_init_values_are_listed_until_the_drive_is_written(api: Ap
     api.ask("PUT", "q/100/cloudinit")
     rows = {row["key"]: row for row in api.ask("GET", "q/100/cloudinit")}
     assert rows["ciuser"] == {"key": "ciuser", "value": "b"}
+
+
+def test_without_a_drive_no_cloud_init_value_is_out_of_date(api: Api) -> None:
+    api.create(100, ciuser="a")
+    api.start(100)
+    api.put(100, ciuser="b", name="other")
+    assert api.ask("GET", "q/100/cloudinit") == [{"key": "ciuser", "value": "b"}]
+
+
+def test_with_hotplug_of_cloud_init_the_drive_is_written_with_each_change(api: Api) -> None:
+    api.create(100, ide2="pool:cloudinit", ciuser="a", hotplug="network,cloudinit")
+    api.start(100)
+    api.put(100, ciuser="b")
+    assert api.ask("GET", "q/100/cloudinit") == [{"key": "ciuser", "value": "b"}]

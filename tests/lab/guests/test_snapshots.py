@@ -179,11 +179,23 @@ def test_a_guest_with_snapshots_becomes_no_template_and_keeps_its_disks(guest: A
         guest.ask("POST", "q/100/move_disk", disk="scsi0", storage="local", delete="1")
 
 
+def test_a_description_that_is_emptied_is_no_longer_in_the_snapshot(guest: Api) -> None:
+    take(guest, "aa", description="first\n")
+    path = "q/100/snapshot/aa/config"
+    assert guest.ask("GET", path)["description"] == "first"
+    guest.ask("PUT", path, description="")
+    assert "description" not in guest.ask("GET", path)
+    assert entry(guest, "aa")["description"] == ""
+
+
 def test_the_configuration_in_a_snapshot_is_read_in_two_ways(guest: Api) -> None:
+    guest.put(100, cipassword="$5$salt$hash")
     take(guest, "aa")
     guest.put(100, cores="3")
     held = guest.ask("GET", "q/100/snapshot/aa/config")
-    assert guest.config(100, snapshot="aa") == held | {"digest": guest.config(100)["digest"]}
+    assert held["cipassword"] == "$5$salt$hash"
+    hidden = {"cipassword": "**********", "digest": guest.config(100)["digest"]}
+    assert guest.config(100, snapshot="aa") == held | hidden
     with pytest.raises(RefusedError) as refused:
         guest.config(100, snapshot="aa", current="1")
     assert set(refused.value.errors) == {"snapshot", "current"}

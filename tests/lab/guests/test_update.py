@@ -149,3 +149,23 @@ def test_a_guest_of_another_host_is_not_found(guest: Api) -> None:
     text = "Configuration file 'nodes/pve2/qemu-server/100.conf' does not exist"
     with pytest.raises(RefusedError, match=text):
         guest.ask("PUT", "nodes/pve2/qemu/100/config", cores="2")
+
+
+def test_an_order_of_devices_replaces_the_older_boot_disk(guest: Api) -> None:
+    guest.put(100, scsi0="pool:1", bootdisk="scsi0")
+    guest.put(100, boot="order=scsi0")
+    assert "bootdisk" not in guest.config(100)
+
+
+def test_only_for_removal_is_cdrom_another_name_of_the_drive(guest: Api) -> None:
+    guest.put(100, ide2="none,media=cdrom")
+    guest.start(100)
+    guest.put(100, cores="3", delete="cdrom")
+    guest.put(100, revert="cdrom")
+    rows = {row["key"]: row for row in guest.ask("GET", "q/100/pending")}
+    assert rows["ide2"]["delete"] == 1
+
+
+def test_unlinking_nothing_is_refused(guest: Api) -> None:
+    with pytest.raises(RefusedError, match="no options specified"):
+        guest.ask("PUT", "q/100/unlink", idlist="")
