@@ -150,12 +150,34 @@ def _boolean(text: str) -> str:
     return "1" if word in _TRUE else "0" if word in _FALSE else text
 
 
+class _SpelledInt(int):
+    """A whole number that is printed as it was written: `007`."""
+
+    spelling: str
+
+    def __str__(self) -> str:
+        return self.spelling
+
+
+class _SpelledFloat(float):
+    """A number that is printed as it was written: `3.50`."""
+
+    spelling: str
+
+    def __str__(self) -> str:
+        return self.spelling
+
+
 def _typed(known: Property, value: str) -> Any:
-    if known.type in ("integer", "boolean"):
-        return int(value)
-    if known.type == "number":
-        return int(value) if INTEGER.fullmatch(value) else float(value)
-    return value
+    whole = known.type in ("integer", "boolean")
+    if not whole and known.type != "number":
+        return value
+    number = int(value) if whole or INTEGER.fullmatch(value) else float(value)
+    if str(number) == value:
+        return number
+    spelled = _SpelledInt(number) if isinstance(number, int) else _SpelledFloat(number)
+    spelled.spelling = value
+    return spelled
 
 
 def print_property_string(wanted: str | PropertyString, values: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from lab.call import Call
 from lab.errors import bad_parameter, failure, forbidden
 from lab.formats import parse_property_string, split_list
 from lab.guests import drives
+from lab.guests.rights import require
 from lab.storage import names
 from lab.storage.definitions import storage_config
 from lab.storage.volumes import volumes
@@ -58,7 +59,9 @@ def check_tpm_state(old: str | None, new: str) -> None:
 
 
 def check_tags(call: Call, old: str, new: str) -> None:
-    """403 for a tag that only those who may modify the cluster set or take."""
+    """403 for who may not change options, and for a tag that only those who may modify the
+    cluster set or take. The pool that a new guest is to be in does not count yet."""
+    require(call, int(call.params["vmid"]), None, "VM.Config.Options")
     if call.lab.rights.has(call.user, "/", ["Sys.Modify"]):
         return
     before, after = split_list(old), split_list(new)

@@ -10,6 +10,7 @@ from lab.call import Call
 from lab.engines import engine_of
 from lab.errors import ApiError, TaskError, failure, forbidden, late_text
 from lab.guests import drives
+from lab.guests.checks import check_tags
 from lab.guests.disks import (
     Allocation,
     check_drives,
@@ -18,7 +19,7 @@ from lab.guests.disks import (
     storages_of,
 )
 from lab.guests.machines import QEMU_VERSION, pinned_machine
-from lab.guests.options import given_options, refuse
+from lab.guests.options import check_written, given_options, refuse
 from lab.guests.power import start_task
 from lab.guests.record import Guest, load, occupied_by
 from lab.guests.restore import Restore
@@ -29,7 +30,8 @@ from lab.guests.rights import (
     require_devices,
     require_options,
 )
-from lab.guests.update import check_ssh_keys, prepare, stored_password, stored_tags
+from lab.guests.ssh_keys import check_ssh_keys
+from lab.guests.update import prepare, stored_password, stored_tags
 from lab.guests.watch import require_watch, watch
 from lab.routes import handles
 from lab.storage.rights import require_space
@@ -71,7 +73,7 @@ async def create_guest(call: Call) -> str:
 
     async def work(log: TaskLog) -> None:
         async with lab.locks.guest(vmid):
-            await _create(load(lab, vmid, node), options, params.get("storage"), log)
+            await _create(call, load(lab, vmid, node), options, log)
             if pool:
                 lab.pool_add(pool, vmid)
         watch(call, f"vm:{vmid}", log)
@@ -103,13 +105,18 @@ async def _restore(call: Call, options: dict[str, Any]) -> str:
     return await restore.start(options, restore.take_number())
 
 
-async def _create(guest: Guest, options: dict[str, Any], storage: str | None, log: TaskLog) -> None:
+async def _create(call: Call, guest: Guest, options: dict[str, Any], log: TaskLog) -> None:
+    storage = call.params.get("storage")
     allocation = Allocation(guest, storage)
     try:
         for name in storages_of(options, storage):
             async with guest.lab.storage_lock(name, guest.node):
                 pass  # making an empty disk takes no time, waiting for one's turn does
         guest.config = _configured(guest, options, allocation, log)
+        if "tags" in options:
+            check_tags(call, "", options["tags"])
+        for name in options:
+            check_written(name, str(call.raw.get(name, "")))
         await engine_of(guest.lab).fill(guest)
     except (ApiError, TaskError) as error:
         allocation.undo()

@@ -94,6 +94,17 @@ def check_storages(
         if source := drive.get("import-from"):
             _check_source(lab, key, source)
             require_import(call, vmid, source)
+    for key in sorted(filter(drives.is_unused, options)):
+        _check_unused(call, vmid, drives.parse_drive(key, options[key])["file"])
+    if state := options.get("vmstatestorage"):
+        require_space(call, state)
+
+
+def _check_unused(call: Call, vmid: int, volid: str) -> None:
+    storage, name = names.parse_volume_id(volid)
+    if names.parse_name(storage_config(call.lab, storage)["type"], name).content != "images":
+        raise failure(f"unable to use volume {volid} - content type needs to be 'images'")
+    require_volume(call, vmid, volid)
 
 
 def _check_allocation(call: Call, storage: str | None) -> None:

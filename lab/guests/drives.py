@@ -25,6 +25,8 @@ NEW_DISK = re.compile(r"(?:([^/:\s]+):)?(\d+(?:\.\d+)?)")
 _CLOUD_INIT = re.compile(r".*[:/](?:vm-\d+-)?cloudinit(?:\.(?:raw|qcow2?|qed|vmdk|cloop))?")
 _UNUSED = re.compile(r"unused\d+")
 _NUMBER = re.compile(r"\d+$")
+# Limits of a disk: of both ways together, of reading, of writing.
+_WAYS = ("", "_rd", "_wr")
 _DRIVE_SET = frozenset(DRIVES)
 
 
@@ -52,14 +54,27 @@ def parse_drive(key: str, text: str) -> Drive:
 def _parsed(key: str, text: str) -> Drive:
     # The same few texts are looked at many times in the life of a guest.
     drive = parse_property_string(f"pve-qm-{_NUMBER.sub('', key)}", text)
+    _use_megabytes(key, drive)
     if (size := drive.get("size")) is not None:
         drive["size"] = parse_size(str(size))
     _check_combination(key, drive)
     return drive
 
 
+def _use_megabytes(key: str, drive: Drive) -> None:
+    """Limits in bytes become limits in megabytes; Proxmox VE reads each of them as one byte."""
+    for limit in ("bps", "bps_rd", "bps_wr"):
+        if drive.pop(limit, None) is not None:
+            if f"m{limit}" in drive:
+                raise bad_parameter(key, "unable to parse drive options")
+            drive[f"m{limit}"] = "0.000"
+
+
 def _check_combination(key: str, drive: Drive) -> None:
     cdrom = drive.get("media") == "cdrom"
+    bursts = [(f"mbps{way}_max", f"mbps{way}") for way in _WAYS]
+    bursts += [(f"{kind}{way}_max_length", f"{limit}{way}_max") for way in _WAYS
+               for kind, limit in (("bps", "mbps"), ("iops", "iops"))]  # fmt: skip
     wrong = (
         cdrom and (drive.get("snapshot") or drive.get("format") or key.startswith("virtio"))
     ) or any(
@@ -67,6 +82,7 @@ def _check_combination(key: str, drive: Drive) -> None:
         for limit in ("mbps", "iops")
         for way in ("rd", "wr")
     )
+    wrong |= any(drive.get(burst) and not drive.get(limit) for burst, limit in bursts)
     if wrong:
         raise bad_parameter(key, "unable to parse drive options")
 

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from lab.call import Call
-from lab.errors import ApiError
+from lab.errors import ApiError, failure
 from lab.guests.drives import is_drive
 from lab.spec import Property, load_methods
 
@@ -34,6 +34,11 @@ IMMEDIATE = frozenset(
 HOTPLUG_DEFAULT = frozenset({"network", "disk", "usb"})
 PASSWORD_SHOWN = "**********"  # noqa: S105 - what is shown instead of one
 _IPCONFIG = re.compile(r"ipconfig\d+")
+# What numbers look like in the file: no signs, no exponents.
+_WRITTEN = {
+    "integer": re.compile(r"\d+", re.ASCII),
+    "number": re.compile(r"\d+(\.\d+)?", re.ASCII),
+}
 
 
 @cache
@@ -59,6 +64,20 @@ def given_options(call: Call) -> dict[str, Any]:
         for name, value in call.params.items()
         if name in specs
     }
+
+
+def check_written(name: str, written: str) -> None:
+    """500 for a value that Proxmox VE takes from the caller and cannot put into the file."""
+    known = option_specs().get(name)
+    if known is None or name == "description":
+        return
+    fault = None
+    if "\n" in written or "\r" in written:
+        fault = "property contains a line feed"
+    elif (form := _WRITTEN.get(known.type)) and not form.fullmatch(written):
+        fault = f"type check ('{known.type}') failed - got '{written}'"
+    if fault:
+        raise failure(f"unable to parse value of '{name}' - {fault}")
 
 
 def refuse(call: Call, *parameters: str) -> None:

@@ -7,7 +7,7 @@ stop or start.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from lab.errors import ApiError, failure, late_text
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from lab.guests.drives import Drive
     from lab.guests.record import Guest
 
+# Refuses a caller that may not free a volume.
+MayFree = Callable[[str], None]
 # Network card: what cannot change without taking the card out.
 _NET_IDENTITY = ("model", "macaddr", "queues", "mtu")
 # Disk: what cannot change without taking the disk out.
@@ -64,32 +66,34 @@ def is_owner(guest: Guest, volid: str) -> bool:
     return names.parse_name(config["type"], name[1]).vmid == guest.vmid
 
 
-def deallocate(guest: Guest, key: str, drive: Drive) -> None:
-    """Destroy the volume of a removed drive when it is the guest's own."""
+def deallocate(guest: Guest, key: str, drive: Drive, may_free: MayFree | None = None) -> None:
+    """Destroy the volume of a removed drive when it is the guest's own and `may_free` lets it."""
     volid: str = drive["file"]
     if drives.is_cdrom(drive, without_cloud_init=True) or not is_owner(guest, volid):
         return
+    if may_free is not None:
+        may_free(volid)
     users = [k for k, d in guest.drives() if k != key and d["file"] == volid]
     if users or guest.in_snapshot(volid):
         raise failure(f"unable to delete '{volid}' - volume is still in use (snapshot?)")
     volumes(guest.lab).free(volid, guest.node)
 
 
-def _remove_drive(guest: Guest, key: str, force: bool) -> None:
+def _remove_drive(guest: Guest, key: str, force: bool, may_free: MayFree | None) -> None:
     drive = drives.parse_drive(key, guest.config[key])
     if force:
-        deallocate(guest, key, drive)
+        deallocate(guest, key, drive, may_free)
     else:
         detach(guest, drive)
 
 
-def apply(guest: Guest) -> dict[str, str]:
+def apply(guest: Guest, may_free: MayFree | None = None) -> dict[str, str]:
     """Take over everything that is pending of a guest that is off; faults by key."""
     errors: dict[str, str] = {}
     for key, force in sorted(guest.pending_delete.items()):
         try:
             if key in guest.config and drives.is_drive(key):
-                _remove_drive(guest, key, bool(force))
+                _remove_drive(guest, key, bool(force), may_free)
         except ApiError as error:
             errors[key] = f"unable to apply pending change {key} : {late_text(error)}\n"
         else:
@@ -109,7 +113,9 @@ def apply(guest: Guest) -> dict[str, str]:
     return errors
 
 
-def hotplug(guest: Guest, changed: Iterable[str]) -> tuple[dict[str, str], frozenset[str]]:
+def hotplug(
+    guest: Guest, changed: Iterable[str], may_free: MayFree | None = None
+) -> tuple[dict[str, str], frozenset[str]]:
     """Take over what a running guest can of `changed`; faults by key, and what took effect."""
     wanted, done, errors = set(changed), set(), {}
     for key in [key for key in guest.pending if is_immediate(key)]:
@@ -118,8 +124,12 @@ def hotplug(guest: Guest, changed: Iterable[str]) -> tuple[dict[str, str], froze
     features = hotplug_features(guest.config)
     for key, force in sorted(guest.pending_delete.items()):
         if key in wanted and _unplugs(guest, key, features):
-            if drives.is_drive(key):
-                _remove_drive(guest, key, bool(force))
+            try:
+                if drives.is_drive(key):
+                    _remove_drive(guest, key, bool(force), may_free)
+            except ApiError as error:
+                errors[key] = f"hotplug problem - {late_text(error)}\n"
+                continue
             _record(guest, key, guest.config.pop(key, None), None)
             del guest.pending_delete[key]
             done.add(key)

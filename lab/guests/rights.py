@@ -25,13 +25,13 @@ _GROUPS = {
     "VM.Config.HWType": "acpi hotplug kvm machine runningmachine scsihw smbios1 tablet vga watchdog"
     " audio0 rng0",
     "VM.Config.Options": "agent autostart bios description keyboard localtime migrate_downtime"
-    " migrate_speed name onboot ostype protection reboot startdate startup tags tdf template",
+    " migrate_speed name onboot ostype protection reboot startdate startup tdf template",
     "VM.PowerMgmt": "freeze",
     "VM.Config.Disk": "boot bootdisk vmstatestorage",
 }
 _NEEDED = {option: name for name, group in _GROUPS.items() for option in group.split()}
 # Their privileges depend on the value.
-_BY_VALUE = re.compile(r"cdrom|(?:unused|serial|usb|hostpci|virtiofs)\d+")
+_BY_VALUE = re.compile(r"cdrom|tags|(?:unused|serial|usb|hostpci|virtiofs)\d+")
 _DEVICES = [re.compile(rf"{kind}\d+") for kind in ("serial", "usb", "hostpci", "rng", "virtiofs")]
 
 
@@ -175,6 +175,8 @@ def require_clone(call: Call, config: dict[str, Any], storage: str | None) -> No
         if name and not drives.is_cdrom(drive):
             storage_config(call.lab, name[0])
             require_space(call, storage or name[0])
+    if state := config.get("vmstatestorage"):
+        require_space(call, state)
     require_bridges(call, config)
 
 

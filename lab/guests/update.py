@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
-import struct
 import uuid
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 from lab.call import Call
 from lab.engines import engine_of
@@ -32,7 +27,7 @@ from lab.guests.disks import (
     storages_of,
 )
 from lab.guests.machines import pinned_machine
-from lab.guests.options import given_options, is_windows, option_exists
+from lab.guests.options import check_written, given_options, is_windows, option_exists
 from lab.guests.passwords import hash_password, is_hashed
 from lab.guests.record import Guest, load
 from lab.guests.rights import (
@@ -43,8 +38,11 @@ from lab.guests.rights import (
     require_drive,
     require_options,
 )
+from lab.guests.ssh_keys import check_ssh_keys
 from lab.guests.tags import unique_tags
 from lab.routes import handles
+from lab.storage import names
+from lab.storage.rights import require_space
 
 if TYPE_CHECKING:
     from lab.app import Lab
@@ -65,6 +63,11 @@ class Change:
     force: bool = False
     skip_lock: bool = False
     digest: str | None = None
+
+    def may_free(self, volid: str) -> None:
+        """403 when the caller may not destroy a volume of the guest."""
+        require(self.call, int(self.call.params["vmid"]), None, "VM.Config.Disk")
+        require_space(self.call, names.parse_volume_id(volid)[0])
 
 
 def read_change(call: Call) -> Change:
@@ -117,28 +120,6 @@ def _check_names(change: Change) -> None:
             raise bad_parameter("revert", text)
         if not option_exists(name):
             raise bad_parameter("delete", f"unknown option '{name}'")
-
-
-def check_ssh_keys(values: dict[str, Any]) -> None:
-    """500 when the keys, percent-encoded lines, are not all public SSH keys."""
-    if "sshkeys" not in values:
-        return
-    for line in unquote(values["sshkeys"]).splitlines():
-        if line.strip() and not line.lstrip().startswith("#") and not _is_ssh_key(line):
-            raise failure("SSH public key validation error")
-
-
-def _is_ssh_key(line: str) -> bool:
-    words = line.split()
-    for kind, blob in pairwise(words):
-        try:
-            raw = base64.b64decode(blob, validate=True)
-            (length,) = struct.unpack(">I", raw[:4])
-        except (binascii.Error, struct.error):
-            continue
-        if raw[4 : 4 + length] == kind.encode() and len(raw) > 4 + length:
-            return True
-    return False
 
 
 def prepare(lab: Lab, values: dict[str, Any]) -> None:
@@ -253,9 +234,9 @@ async def change_guest(guest: Guest, change: Change) -> None:
         raise failure(str(error)) from error
     done: frozenset[str] = frozenset()
     if guest.running:
-        errors, done = pending.hotplug(guest, writer.changed)
+        errors, done = pending.hotplug(guest, writer.changed, change.may_free)
     else:
-        errors = pending.apply(guest)
+        errors = pending.apply(guest, change.may_free)
     guest.save()
     if done:
         await engine_of(guest.lab).reconfigure(guest, done)
@@ -300,7 +281,7 @@ class _Writer:
             drive = {"file": str(value)}
             guest.check_protection(f"can't remove unused disk '{value}'")
             require(self._change.call, guest.vmid, None, "VM.Config.Disk")
-            pending.deallocate(guest, key, drive)
+            pending.deallocate(guest, key, drive, self._change.may_free)
             guest.config.pop(key, None)
             return
         if key == "tags":
@@ -340,6 +321,7 @@ class _Writer:
 
     def _set_one(self, key: str, value: Any) -> None:
         guest = self._guest
+        check_written(key, str(self._change.call.raw.get(key, "")) or str(value))
         if drives.is_drive(key):
             self._set_drive(key, value)
         elif key == "tags":

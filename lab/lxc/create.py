@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lab.call import Call
 from lab.errors import ApiError, TaskError, failure, forbidden, late_text
 from lab.guests.create import check_pool
-from lab.guests.update import check_ssh_keys
+from lab.guests.ssh_keys import check_ssh_keys
 from lab.guests.watch import require_watch, watch
 from lab.lxc import mounts
 from lab.lxc.options import Permissions, complete_net, given_options, is_net, stored

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lab.call import Call
 from lab.errors import failure, forbidden
 from lab.formats import parse_property_string, print_property_string, split_list
+from lab.guests.checks import check_tags
 from lab.guests.nets import mac_prefix, random_mac
 from lab.guests.power import bridge_exists, bridge_mtu
 from lab.guests.rights import require
@@ -178,6 +179,8 @@ class Permissions:
             self._check_features(value)
         elif key == "hookscript":
             raise forbidden("changing the hookscript is only allowed for root@pam")
+        elif key == "tags":
+            check_tags(call, str(container.config.get(key, "")), value or "")
         elif _DEVICE.fullmatch(key):
             raise forbidden("configuring device passthrough is only allowed for root@pam")
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lab.guests import drives
-from tests.lab.direct import Api, RefusedError
+from tests.lab.direct import Api, RefusedError, refusal
 
 
 def test_disks_get_the_next_free_number_whatever_their_format(api: Api) -> None:
@@ -165,3 +165,43 @@ def test_a_parsed_drive_is_the_callers_own() -> None:
     text = "pool:100/vm-100-disk-0.raw,size=1G"
     drives.parse_drive("scsi0", text)["file"] = "changed"
     assert drives.parse_drive("scsi0", text)["file"] == "pool:100/vm-100-disk-0.raw"
+
+
+@pytest.mark.parametrize(
+    "limits",
+    ["mbps_max=5", "mbps_rd_max=5,mbps=5", "bps_max_length=2,mbps=5", "iops_max_length=2,iops=5",
+     "mbps=5,mbps_rd=5", "bps=5,mbps=5"],
+)  # fmt: skip
+def test_a_burst_needs_the_limit_that_it_goes_beyond(api: Api, limits: str) -> None:
+    with pytest.raises(RefusedError) as refused:
+        api.create(100, scsi0=f"pool:1,{limits}")
+    assert refused.value.errors == {"scsi0": "unable to parse drive options"}
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("mbps=3.50,mbps_max=05", "mbps=3.50,mbps_max=05"),
+        ("iops=5,iops_max=7,iops_max_length=2", "iops=5,iops_max=7,iops_max_length=2"),
+        ("bps_rd=1048576", "mbps_rd=0.000"),
+    ],
+)
+def test_limits_are_kept_as_they_were_written_but_for_bytes(
+    api: Api, given: str, kept: str
+) -> None:
+    api.create(100, scsi0=f"pool:1,{given}")
+    assert api.config(100)["scsi0"] == f"pool:100/vm-100-disk-0.raw,{kept},size=1G"
+
+
+@pytest.mark.parametrize(
+    ("volume", "text"),
+    [
+        ("local:iso/x.iso", "unable to use volume local:iso/x.iso - content type needs to be"
+         " 'images'"),
+        ("nosuch:100/vm-100-disk-0.raw", "storage 'nosuch' does not exist"),
+        ("local:x", "unable to parse directory volume name 'x'"),
+    ],
+)  # fmt: skip
+def test_only_a_disk_is_noted_as_unused(api: Api, volume: str, text: str) -> None:
+    api.create(100)
+    assert refusal(api, "PUT", "q/100/config", unused0=volume) == text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.lab.direct import Api, RefusedError, as_anna, grant, refusal
+from tests.lab.direct import ANNA, Api, RefusedError, as_anna, grant, refusal
 
 
 @pytest.fixture
@@ -70,6 +70,36 @@ def test_a_disk_needs_space_on_its_storage(guest: Api) -> None:
     assert refusal(guest, "PUT", "q/100/config", scsi1="pool:1") == text
     grant(guest, "/storage/pool", "Datastore.AllocateSpace")
     guest.put(100, scsi1="pool:1")
+
+
+def test_a_disk_is_destroyed_by_who_may_use_the_space_of_its_storage(guest: Api) -> None:
+    grant(guest, "/vms/100", "VM.Config.Disk")
+    guest.put(100, delete="scsi0")
+    text = "Permission check failed (/storage/pool, Datastore.AllocateSpace)"
+    assert refusal(guest, "PUT", "q/100/config", delete="unused0") == text
+    grant(guest, "/storage/local", "Datastore.AllocateSpace")
+    guest.put(100, scsi1="local:1")
+    guest.lab.store.delete("acl", f"/storage/local {ANNA} role1")
+    with pytest.raises(RefusedError) as refused:
+        guest.put(100, delete="scsi1", force="1")
+    local = "403 Permission check failed (/storage/local, Datastore.AllocateSpace)"
+    fault = f"unable to apply pending change scsi1 : {local}\n"
+    assert refused.value.errors == {"scsi1": fault}
+
+
+def test_the_storage_for_memory_needs_space_too(guest: Api) -> None:
+    grant(guest, "/vms/100", "VM.Config.Disk")
+    text = "Permission check failed (/storage/pool, Datastore.AllocateSpace)"
+    assert refusal(guest, "PUT", "q/100/config", vmstatestorage="pool") == text
+
+
+def test_the_pool_of_a_new_guest_gives_no_right_to_its_tags(guest: Api) -> None:
+    grant(guest, "/pool/event", "VM.Allocate", "VM.Config.Options")
+    path, new = "nodes/pve1/qemu", {"vmid": "101", "pool": "event"}
+    assert guest.ask("POST", path, tags="a", **new)["status"] == (
+        "unable to create VM 101 - 403 Permission check failed (/vms/101, VM.Config.Options)"
+    )
+    guest.done("POST", path, name="a", **new)
 
 
 def test_a_card_needs_the_use_of_its_bridge_and_tag(guest: Api) -> None:

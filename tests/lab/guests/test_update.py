@@ -169,3 +169,22 @@ def test_only_for_removal_is_cdrom_another_name_of_the_drive(guest: Api) -> None
 def test_unlinking_nothing_is_refused(guest: Api) -> None:
     with pytest.raises(RefusedError, match="no options specified"):
         guest.ask("PUT", "q/100/unlink", idlist="")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "fault"),
+    [
+        ("cores", "+2", "type check ('integer') failed - got '+2'"),
+        ("cpulimit", "1e1", "type check ('number') failed - got '1e1'"),
+        ("args", "-S\n-s", "property contains a line feed"),
+    ],
+)
+def test_what_no_line_of_the_file_can_hold_is_refused_when_it_is_written(
+    guest: Api, option: str, value: str, fault: str
+) -> None:
+    text = f"unable to parse value of '{option}' - {fault}"
+    with pytest.raises(RefusedError) as refused:
+        guest.put(100, **{option: value})
+    assert refused.value.message == text
+    task = guest.ask("POST", "nodes/pve1/qemu", vmid="101", **{option: value})
+    assert task["status"] == f"unable to create VM 101 - {text}"
