@@ -12,7 +12,7 @@ from lab.errors import ApiError, TaskError, bad_parameter, failure, late_text
 from lab.formats import parse_property_string, print_property_string
 from lab.guests import drives, nets
 from lab.guests.create import check_pool
-from lab.guests.disks import copy_volume
+from lab.guests.disks import copy_cloud_init, copy_volume
 from lab.guests.drives import Drive
 from lab.guests.record import Guest, find_row, from_row, load, missing_file, occupied_by
 from lab.guests.rights import require_allocate, require_clone
@@ -147,6 +147,9 @@ class _Clone:
         self._rows = volumes(call.lab)
         self._made: list[str] = []
         self._guest = Guest(lab=call.lab, vmid=vmid, node=source.node)
+        if not call.params.get("snapname"):
+            # What the source's drive lacks is thought to be missing from the copy's as well.
+            self._guest.unsynced = dict(source.unsynced)
 
     async def run(self) -> None:
         """Make volumes and configuration; nothing stays when it fails or is interrupted."""
@@ -197,7 +200,7 @@ class _Clone:
         config["smbios1"] = print_property_string(
             "pve-qm-smbios1", {**smbios, "uuid": str(uuid.uuid4())}
         )
-        if config.get("vmgenid"):
+        if config.get("vmgenid", "0") != "0":
             config["vmgenid"] = str(uuid.uuid4())
         origin = source.get("name", self._source.vmid)
         config["name"] = params.get("name") or f"Copy-of-VM-{origin}"
@@ -233,21 +236,10 @@ class _Clone:
             origin = {**origin, **origin.get("snapshots", {}).get(name, {})}
         storage = params.get("storage") or origin["storage"]
         if drives.is_cloud_init(drive):
-            return self._cloud_init(origin, storage)
+            return copy_cloud_init(guest, origin, storage, params.get("format"))
         if self._full or key == "tpmstate0":
             return copy_volume(guest, origin, storage, params.get("format"))
         return self._rows.link(origin, guest.node, guest.vmid)
-
-    def _cloud_init(self, origin: dict[str, Any], storage: str) -> dict[str, Any]:
-        guest = self._guest
-        config = storage_config(self._lab, storage, guest.node)
-        wanted = (self._call.params.get("format"), origin["format"])
-        kind = next((f for f in wanted if f in definitions.formats(config)), "raw")
-        suffix = f".{kind}" if definitions.has_path(config) else ""
-        return self._rows.allocate(
-            storage, guest.node, guest.vmid,
-            size=drives.CLOUD_INIT_BYTES, kind=kind, file=f"vm-{guest.vmid}-cloudinit{suffix}",
-        )  # fmt: skip
 
 
 @handles("POST", f"{QEMU}/template")

@@ -265,6 +265,17 @@ def copy_volume(guest: Guest, origin: Row, storage: str, kind: str | None = None
     )  # fmt: skip
 
 
+def copy_cloud_init(guest: Guest, origin: Row, storage: str, kind: str | None = None) -> Row:
+    """A drive for a guest's cloud-init data in place of another one, empty until it is written."""
+    config = storage_config(guest.lab, storage, guest.node)
+    wanted = next((f for f in (kind, origin["format"]) if f in definitions.formats(config)), "raw")
+    suffix = f".{wanted}" if definitions.has_path(config) else ""
+    return volumes(guest.lab).allocate(
+        storage, guest.node, guest.vmid,
+        size=drives.CLOUD_INIT_BYTES, kind=wanted, file=f"vm-{guest.vmid}-cloudinit{suffix}",
+    )  # fmt: skip
+
+
 def _origin(row: Row) -> str | None:
     """The image a disk was made from, for engines that run its content."""
     return row.get("origin") or (row["volid"] if row["content"] == "import" else None)

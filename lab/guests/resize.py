@@ -9,7 +9,7 @@ from lab.engines import engine_of
 from lab.errors import ApiError, TaskError, bad_parameter, bad_parameters, failure, late_text
 from lab.guests import drives
 from lab.guests.clone import QEMU
-from lab.guests.disks import copy_volume
+from lab.guests.disks import copy_cloud_init, copy_volume
 from lab.guests.drives import Drive
 from lab.guests.record import Guest, load
 from lab.guests.rights import check_root_only, require
@@ -24,6 +24,8 @@ from lab.storage.sizes import parse_size
 from lab.storage.volumes import Row, volumes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lab.app import Lab
     from lab.tasks import TaskLog
 
@@ -113,26 +115,41 @@ async def _move(call: Call, storage: str) -> str:
             rows = volumes(lab)
             old = rows.require(drive["file"], node)
             log(f"copying volume '{old['volid']}' to target storage '{storage}'")
-            new = await _copied(guest, old, storage, params.get("format"))
+            if guest.running and key == "tpmstate0":
+                text = "cannot move TPM state while VM is running"
+                raise TaskError(f"storage migration failed: {text}")
+            cloud_init = drives.is_cloud_init(drive)
+            copy = copy_cloud_init if cloud_init else copy_volume
+            new = await _copied(guest, old, copy, storage, params.get("format"))
             if guest.template:
                 new = rows.make_base(new)
             _attach_moved(guest, key, drive, new)
             if guest.in_snapshot(old["volid"]):
                 log("moving disk with snapshots, snapshots will not be moved!")
-            if params.get("delete"):
-                rows.free(old["volid"], node)
-            else:
+            if not params.get("delete") and not cloud_init:
                 drives.add_unused(guest.config, old["volid"])
             guest.save()
+            if params.get("delete") or cloud_init:
+                _free(guest, old, log)
 
     return await lab.tasks.start(call, node, "qmmove", str(vmid), work)
 
 
-async def _copied(guest: Guest, old: Row, storage: str, kind: str | None) -> Row:
+def _free(guest: Guest, row: Row, log: TaskLog) -> None:
+    """Destroy a volume that was moved; that it cannot be is only told."""
+    try:
+        volumes(guest.lab).free(row["volid"], guest.node)
+    except ApiError as error:
+        log(error.message)
+
+
+async def _copied(
+    guest: Guest, old: Row, copy: Callable[..., Row], storage: str, kind: str | None
+) -> Row:
     """A full copy of a disk; nothing stays of one that fails."""
     rows = volumes(guest.lab)
     try:
-        new = copy_volume(guest, old, storage, kind)
+        new = copy(guest, old, storage, kind)
     except ApiError as error:
         raise TaskError(f"storage migration failed: {late_text(error)}") from error
     try:

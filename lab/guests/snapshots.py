@@ -78,7 +78,7 @@ class _OfGuest(snapshots.Snapshots):
         guest.unsynced.clear()
         for key in memory.RUNNING:
             guest.config.pop(key, None)
-        if guest.config.get("vmgenid"):
+        if guest.config.get("vmgenid", "0") != "0":
             # The guest is told that it is another generation of itself.
             guest.config["vmgenid"] = str(uuid.uuid4())
         guest.save()

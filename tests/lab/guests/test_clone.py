@@ -146,3 +146,9 @@ def test_a_failed_clone_leaves_nothing(template: Api) -> None:
     assert template.volumes("pool") == ["pool:900/base-900-disk-0.qcow2"]
     with pytest.raises(RefusedError):
         template.config(101)
+
+
+def test_a_guest_without_a_generation_is_copied_without_one(api: Api) -> None:
+    api.create(100, vmgenid="0")
+    api.done("POST", "q/100/clone", newid="101")
+    assert api.config(101)["vmgenid"] == "0"

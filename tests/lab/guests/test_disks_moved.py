@@ -45,6 +45,24 @@ def test_a_moved_disk_leaves_its_source_unused_unless_deleted(api: Api) -> None:
     assert api.volumes("local") == []
 
 
+def test_a_cloud_init_drive_keeps_its_name_and_leaves_nothing_behind(api: Api) -> None:
+    api.create(100, ide2="pool:cloudinit")
+    api.done("POST", "q/100/move_disk", disk="ide2", storage="local")
+    config = api.config(100)
+    assert config["ide2"] == "local:100/vm-100-cloudinit.qcow2,media=cdrom,size=4M"
+    assert "unused0" not in config
+    assert api.volumes("pool") == []
+
+
+def test_a_base_volume_in_use_stays_when_its_template_moves_away(api: Api) -> None:
+    api.create(100, scsi0="pool:1,format=qcow2")
+    api.done("POST", "q/100/template")
+    api.done("POST", "q/100/clone", newid="101")
+    api.done("POST", "q/100/move_disk", disk="scsi0", storage="local", delete="1")
+    assert api.config(100)["scsi0"] == "local:100/base-100-disk-0.qcow2,size=1G"
+    assert "pool:100/base-100-disk-0.qcow2" in api.volumes("pool")
+
+
 def test_a_disk_is_not_moved_to_where_it_is(api: Api) -> None:
     api.create(100, scsi0="pool:1")
     text = "you can't move to the same storage with same format"
