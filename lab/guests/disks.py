@@ -9,6 +9,7 @@ from lab.errors import ApiError, bad_parameter, failure
 from lab.guests import drives
 from lab.guests.drives import NEW_DISK, Drive
 from lab.guests.rights import require_import
+from lab.machine import occupied_by
 from lab.storage import definitions, names
 from lab.storage.definitions import storage_config
 from lab.storage.rights import require_space, require_volume
@@ -218,16 +219,30 @@ class Allocation:
 
     def _imported(self, source: str, storage: str, kind: str | None) -> Row:
         guest = self._guest
-        if names.split_volume_id(source) is None:
-            raise failure(f"could not get file size of {source}")
+        if (name := names.split_volume_id(source)) is None:
+            raise failure(f"can't find file '{source}'")
+        place = storage_config(guest.lab, name[0])
+        parsed = names.parse_name(place["type"], name[1])
+        if parsed.content == "import":
+            self._source(source)  # an image that may be anything is looked at before
         try:
-            origin = self._rows.require(source, guest.node)
+            origin = self._source(source)
+            if drives.is_cloud_init({"file": source}):
+                raise failure("cannot import from cloudinit disk")
+            _require_here(guest, parsed.vmid)
+            return copy_volume(guest, origin, storage, kind)
+        except ApiError as error:
+            raise failure(f"cannot import from '{source}' - {error.message}") from error
+
+    def _source(self, volid: str) -> Row:
+        """The row of a volume that is to be read, which a host finds by its file."""
+        try:
+            return self._rows.require(volid, self._guest.node)
         except ApiError as error:
             if "does not exist" not in error.message or "storage" in error.message.split("'")[0]:
                 raise
-            path = definitions.location(guest.lab, source)
+            path = definitions.location(self._guest.lab, volid)
             raise failure(f"failed to stat '{path}'") from error
-        return copy_volume(guest, origin, storage, kind)
 
     def _existing(
         self, key: str, drive: Drive, name: tuple[str, str] | None, beside: dict[str, Any]
@@ -251,6 +266,13 @@ class Allocation:
     def _keep(self, row: Row) -> Row:
         self._made.append(row["volid"])
         return row
+
+
+def _require_here(guest: Guest, owner: int | None) -> None:
+    """500 when the guest whose disk is to be copied is on another host."""
+    place = occupied_by(guest.lab, owner) if owner else None
+    if place is not None and place != ("VM", guest.node):
+        raise failure(f"owner VM {owner} not on local node")
 
 
 def copy_volume(guest: Guest, origin: Row, storage: str, kind: str | None = None) -> Row:

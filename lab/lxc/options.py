@@ -108,7 +108,8 @@ def stored(lab: Lab, key: str, value: Any) -> Any:
     if _DEVICE.fullmatch(key):
         path = parse_property_string("pve-ct-dev", value).get("path")
         if path is None:
-            raise failure(f"Path is not defined for passthrough device {key}")
+            place = "/usr/share/perl5/PVE/LXC/Config.pm line 1"
+            raise failure(f"Path is not defined for passthrough device {key} at {place}.")
         # The lab's hosts have no devices to pass on.
         raise failure(f"Device {path} does not exist")
     return value

@@ -61,7 +61,8 @@ def _check(call: Call, container: Container) -> tuple[Row, int]:
     storage, name = names.parse_volume_id(volid)
     owner = names.parse_name(storage_config(container.lab, storage)["type"], name).vmid
     if owner != container.vmid:
-        raise failure(f"can't resize mount point owned by another container ({owner})")
+        place = "/usr/share/perl5/PVE/API2/LXC.pm line 1"
+        raise failure(f"can't resize mount point owned by another container ({owner}) at {place}.")
     require_space(call, storage)
     row = volumes(container.lab).require(volid, container.node)
     size = (parse_size(wanted.lstrip("+")) or 0) + (row["size"] if wanted[0] == "+" else 0)

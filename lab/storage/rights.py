@@ -24,7 +24,8 @@ def require_volume(call: Call, vmid: int | None, volid: str) -> None:
     rights, user = call.lab.rights, call.user
     name = names.split_volume_id(volid)
     if name is None:
-        raise failure("Only root can pass arbitrary filesystem paths.")
+        place = "/usr/share/perl5/PVE/Storage.pm line 1"
+        raise failure(f"Only root can pass arbitrary filesystem paths. at {place}.")
     path = f"/storage/{name[0]}"
     parsed = names.parse_name(storage_config(call.lab, name[0])["type"], name[1])
     if rights.has(user, path, ["Datastore.Allocate"]):

@@ -96,3 +96,31 @@ def test_a_windows_guest_gets_its_machine_version_pinned(api: Api) -> None:
     api.create(101, ostype="l26", machine="q35")
     assert api.config(100)["machine"] == "pc-q35-10.0+pve1"
     assert api.config(101)["machine"] == "q35"
+
+
+@pytest.mark.parametrize(
+    ("disk", "text"),
+    [
+        ("pool:0,import-from=/tmp/none.qcow2", "can't find file '/tmp/none.qcow2'"),
+        ("pool:0,import-from=pool:import/x.raw", "failed to stat '/mnt/pve/pool/import/x.raw'"),
+        (
+            "pool:0,import-from=pool:7/vm-7-disk-0.raw",
+            "cannot import from 'pool:7/vm-7-disk-0.raw' - failed to stat"
+            " '/mnt/pve/pool/images/7/vm-7-disk-0.raw'",
+        ),
+        (
+            "pool:0,import-from=pool:101/vm-101-cloudinit.qcow2",
+            "cannot import from 'pool:101/vm-101-cloudinit.qcow2' - cannot import from cloudinit"
+            " disk",
+        ),
+        (
+            "pool:0,import-from=pool:102/vm-102-disk-0.raw",
+            "cannot import from 'pool:102/vm-102-disk-0.raw' - owner VM 102 not on local node",
+        ),
+    ],
+)
+def test_what_cannot_be_imported_is_told_with_its_source(api: Api, disk: str, text: str) -> None:
+    api.create(101, ide2="pool:cloudinit")
+    api.done("POST", "nodes/pve2/qemu", vmid="102", scsi0="pool:1")
+    task = api.ask("POST", "nodes/pve1/qemu", vmid="100", scsi0=disk)
+    assert task["status"] == f"unable to create VM 100 - {text}"
