@@ -198,6 +198,7 @@ class Permissions:
         if new := NEW_VOLUME.fullmatch(mount["volume"]):
             require_space(self._call, new[1])
         else:
+            _check_content(self._container, mount["volume"])
             require_volume(self._call, self._container.vmid, mount["volume"])
 
     def _check_features(self, value: str | None) -> None:
@@ -212,6 +213,13 @@ class Permissions:
             raise forbidden(text)
         if changed:
             self._require("VM.Allocate")
+
+
+def _check_content(container: Container, volid: str) -> None:
+    storage, name = names.parse_volume_id(volid)
+    content = names.parse_name(storage_config(container.lab, storage)["type"], name).content
+    if content not in ("images", "rootdir"):
+        raise failure(f"unable to use volume {volid} - content type needs to be 'rootdir'")
 
 
 def require_bridge(call: Call, text: str) -> None:

@@ -108,7 +108,9 @@ def _check_selection(params: dict[str, Any]) -> None:
 def _chosen(call: Call) -> dict[str, list[int]]:
     """The guests to save on this host, and those of the selection that are elsewhere; numbers of
     no guest stay in, to fail where it is seen."""
-    lab, node = call.lab, call.params["node"]
+    lab, node, pool = call.lab, call.params["node"], call.params.get("pool")
+    if pool and lab.store.get("pool", pool) is None:
+        raise failure(f"pool '{pool}' does not exist")
     wanted = included_guests(lab, call.params)
     here = included_guests(lab, call.params, node)
     return {node: here, "elsewhere": [vmid for vmid in wanted if vmid not in here]}

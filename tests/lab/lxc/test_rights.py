@@ -137,3 +137,17 @@ def test_who_may_save_a_guest_may_put_it_back(anna: Api) -> None:
     )
     anna.done("POST", "nodes/pve1/lxc", vmid="200", force="1", **asked)
     assert anna.lab.store.get("firewall", "vm/200") == {"options": {"enable": 1}}
+
+
+def test_a_mount_point_is_a_volume_for_containers(anna: Api) -> None:
+    grant(anna, "/vms/200", "VM.Config.Disk")
+    text = "unable to use volume local:iso/x.iso - content type needs to be 'rootdir'"
+    assert refusal(anna, "PUT", f"{CT}/config", mp0="local:iso/x.iso,mp=/x") == text
+
+
+def test_registered_tags_are_for_those_who_may_modify_the_cluster(anna: Api) -> None:
+    anna.lab.store.put("option", "datacenter", {"registered-tags": "red"})
+    grant(anna, "/vms/200", "VM.Config.Options")
+    text = "Permission check failed (/, Sys.Modify for modifying tag 'red')"
+    assert refusal(anna, "PUT", f"{CT}/config", tags="red") == text
+    anna.ask("PUT", f"{CT}/config", tags="blue")

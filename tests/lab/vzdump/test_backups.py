@@ -9,7 +9,7 @@ import pytest
 
 from lab.archives import file_name, parse_file_name
 from lab.vzdump import prune
-from tests.lab.direct import Api, RefusedError
+from tests.lab.direct import Api, RefusedError, refusal
 
 VZDUMP = "nodes/pve1/vzdump"
 LOCAL = "nodes/pve1/storage/local"
@@ -269,3 +269,9 @@ def test_defaults_say_what_a_run_does(api: Api) -> None:
     found = api.ask("GET", f"{VZDUMP}/defaults")
     assert (found["mode"], found["storage"]) == ("snapshot", "local")
     assert found["dumpdir"] == "/var/lib/vz/dump"
+
+
+def test_the_guests_of_a_pool_that_is_not_there_are_not_saved(api: Api) -> None:
+    assert (
+        refusal(api, "POST", "nodes/pve1/vzdump", pool="nosuch") == "pool 'nosuch' does not exist"
+    )
