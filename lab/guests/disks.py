@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lab.call import Call
 from lab.errors import ApiError, bad_parameter, failure
-from lab.guests import drives
+from lab.guests import drives, replicated
 from lab.guests.drives import NEW_DISK, Drive
 from lab.guests.rights import require_import
 from lab.machine import occupied_by
@@ -30,8 +30,9 @@ def resolve_cdrom(options: dict[str, Any]) -> None:
         options["ide2"] = value if "media=" in value else f"{value},media=cdrom"
 
 
-def check_drives(lab: Lab, options: dict[str, Any]) -> None:
-    """Check the form of all drives among the options and bring them into their own form."""
+def check_drives(lab: Lab, options: dict[str, Any], vmid: int | None = None) -> None:
+    """Check the form of all drives among the options and bring them into their own form; with
+    `vmid` also whether that guest, which may be replicated, can have them."""
     for key in drives.drive_keys(options):
         drive = drives.parse_drive(key, options[key])
         _check_import(key, drive)
@@ -42,6 +43,8 @@ def check_drives(lab: Lab, options: dict[str, Any]) -> None:
             is_iso = names.parse_name(config["type"], name[1]).content == "iso"
             if is_iso and drive.get("media") != "cdrom":
                 raise bad_parameter(key, _ISO_AS_DISK)
+        if vmid is not None:
+            replicated.check_drive(lab, vmid, drive)
         options[key] = drives.print_drive(drive)
 
 

@@ -8,7 +8,7 @@ from lab.call import Call
 from lab.engines import engine_of
 from lab.errors import ApiError, TaskError, bad_parameter, failure
 from lab.formats import split_list
-from lab.guests import drives
+from lab.guests import drives, replicated
 from lab.guests.clone import QEMU, check_target
 from lab.guests.conditions import tied
 from lab.guests.disks import copy_volume
@@ -62,6 +62,10 @@ def _check(call: Call, guest: Guest) -> StorageMap:
     if guest.running and not call.params.get("online"):
         raise failure("can't migrate running VM without --online")
     target = call.params["target"]
+    copies = replicated.targets(call.lab, guest.vmid)
+    if guest.running and copies and target not in copies and not call.params.get("force"):
+        text = f"Cannot live-migrate replicated VM to node '{target}' - not a replication target."
+        raise failure(f"{text} Use 'force' to override.")
     storages = read_storage_map(call.params.get("targetstorage", ""))
     if storages:
         require(call, guest.vmid, None, "VM.Config.Disk")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from lab.call import Call
 from lab.engines import engine_of
 from lab.errors import ApiError, TaskError, bad_parameter, bad_parameters, failure, late_text
-from lab.guests import drives
+from lab.guests import drives, replicated
 from lab.guests.clone import QEMU
 from lab.guests.disks import copy_cloud_init, copy_volume
 from lab.guests.drives import Drive
@@ -237,6 +237,10 @@ def _check_give(
         raise failure("Storage does not support moving of this disk to another VM")
     if giver.running and not drives.is_unused(key):
         text = "Cannot move disk to another VM while the source VM is running - detach first"
+        raise failure(text)
+    storage = names.parse_volume_id(volume)[0]
+    if replicated.targets(call.lab, taker.vmid) and not replicated.can_send(call.lab, storage):
+        text = "Cannot move disk to a replicated VM. Storage does not support replication!"
         raise failure(text)
     return giver, taker
 

@@ -89,8 +89,10 @@ def require_options(call: Call, vmid: int, pool: str | None, keys: Iterable[str]
             held.require(_NEEDED.get(key, "VM.Config.CPU"))
             if key == "startup":
                 call.lab.rights.require(call.user, "/", ["Sys.Modify"])
-        elif nets.is_net(key):
+        elif nets.is_net(key) or key == "running-nets-host-mtu":
             held.require("VM.Config.Network")
+        elif key == "vmstate":
+            held.require("VM.Config.Disk", "VM.PowerMgmt")
         elif key in CLOUD_INIT or key.startswith("ipconfig"):
             held.require("VM.Config.Cloudinit", "VM.Config.Network", one=True)
         else:

@@ -89,7 +89,7 @@ def read_change(call: Call) -> Change:
         digest=params.get("digest"),
     )
     _check_names(change)
-    check_drives(call.lab, values)
+    check_drives(call.lab, values, vmid)
     prepare(call.lab, values)
     if "hookscript" in values:
         check_hook_script(call, values["hookscript"])

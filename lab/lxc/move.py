@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lab.call import Call
 from lab.errors import bad_parameters, failure
-from lab.guests import drives
+from lab.guests import drives, replicated
 from lab.guests.rights import require
 from lab.lxc import mounts
 from lab.lxc.record import Container, load
@@ -121,6 +121,10 @@ def _check_give(
         text = f"Target volume key '{slot}' is already in use for container '{other}'"
         raise failure(text)
     _check_given(giver, key)
+    storage = names.parse_volume_id(_volume(giver, key))[0]
+    if replicated.targets(call.lab, other) and not replicated.can_send(call.lab, storage):
+        text = f"Cannot move volume on storage '{storage}' to a replicated container"
+        raise failure(f"{text} - missing replication support")
     return giver, taker
 
 

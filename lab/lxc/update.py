@@ -7,7 +7,7 @@ from typing import Any
 from lab.call import Call
 from lab.errors import ApiError, bad_parameter, bad_parameters, failure, late_text
 from lab.formats import split_list
-from lab.guests import drives
+from lab.guests import drives, replicated
 from lab.lxc import mounts
 from lab.lxc.options import (
     Permissions,
@@ -49,6 +49,9 @@ async def update_config(call: Call) -> None:
         permissions.check({}, [*deleted, *reverted])
         _check_names(values, deleted, reverted)
         permissions.check(values, [])
+        for key in mounts.in_order(filter(mounts.is_mount, values)):
+            mount = mounts.parse_mount(key, values[key])
+            replicated.check_mount(call.lab, container.vmid, mount)
         errors = change(container, values, deleted, reverted)
         if errors:
             raise bad_parameters(errors)

@@ -162,3 +162,31 @@ def test_a_storage_has_to_hold_disks_for_a_guest_that_goes(api: Api) -> None:
     text = "content type 'images' is not available on storage 'pool'"
     refused = refusal(api, "POST", "q/100/migrate", target="pve2")
     assert refused == f"pool:100/vm-100-disk-0.raw: {text}"
+
+
+def test_a_replicated_guest_has_only_volumes_that_can_be_copied(guest: Api) -> None:
+    job = {"guest": 100, "target": "pve2", "type": "local"}
+    guest.lab.store.put("replication", "100-0", job)
+    text = "cannot add non-replicatable volume to a replicated VM"
+    assert refusal(guest, "PUT", "q/100/config", scsi0="local:1") == text
+    outside = "cannot add non-managed/pass-through volume to a replicated VM"
+    assert refusal(guest, "PUT", "q/100/config", scsi0="/dev/sda") == outside
+    guest.put(100, scsi0="local:1,replicate=0", scsi1="pool:1", ide2="local:cloudinit")
+    guest.create(101, scsi2="pool:1")
+    params = {"disk": "scsi2", "target-vmid": "100"}
+    text = "Cannot move disk to a replicated VM. Storage does not support replication!"
+    assert refusal(guest, "POST", "q/101/move_disk", **params) == text
+    text = "There is a replication job '100-0' for guest '100' - Please remove that first."
+    assert refusal(guest, "DELETE", "q/100") == text
+
+
+def test_a_running_replicated_guest_goes_only_where_its_copies_are(guest: Api) -> None:
+    job = {"guest": 100, "target": "pve2", "type": "local"}
+    guest.lab.store.put("replication", "100-0", job)
+    guest.start(100)
+    refused = refusal(guest, "POST", "q/100/migrate", target="pve3", online="1")
+    assert refused == (
+        "Cannot live-migrate replicated VM to node 'pve3' - not a replication target."
+        " Use 'force' to override."
+    )
+    guest.done("POST", "q/100/migrate", target="pve2", online="1")
