@@ -139,6 +139,7 @@ async def _migrate(
         raise TaskError("migration aborted") from error
     await engine_of(lab).migrate(guest, target, log)
     guest.config |= moved
+    replicated.follow(lab, guest.vmid, guest.node, target)
     guest.node = target
     guest.save()
 

@@ -23,6 +23,14 @@ def targets(lab: Lab, vmid: int | str) -> list[str]:
     return [str(job["target"]) for job in jobs if str(job["guest"]) == str(vmid)]
 
 
+def follow(lab: Lab, vmid: int, old: str, new: str) -> None:
+    """Let the jobs of a guest go from its new host, and to its old one instead of the new."""
+    for name, job in list(lab.store.items("replication")):
+        if str(job["guest"]) == str(vmid):
+            target = old if job["target"] == new else job["target"]
+            lab.store.put("replication", name, {**job, "target": target, "source": new})
+
+
 def can_send(lab: Lab, storage: str) -> bool:
     """Whether volumes of a storage can be sent from host to host."""
     return storage_config(lab, storage)["type"] in _SENDING

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lab.call import Call
 from lab.errors import ApiError, TaskError, bad_parameter, failure
+from lab.guests import replicated
 from lab.guests.clone import check_target
 from lab.guests.migrate import read_storage_map, target_of
 from lab.guests.rights import require
@@ -100,6 +101,8 @@ def _migrate(call: Call, container: Container, storages: StorageMap, log: TaskLo
     log(f"starting migration of CT {container.vmid} to node '{target}'")
     moved = _move_volumes(container, target, storages, log)
     container.config |= moved
+    if target in replicated.targets(container.lab, container.vmid):
+        replicated.follow(container.lab, container.vmid, container.node, target)
     container.node = target
     container.save()
     if running:

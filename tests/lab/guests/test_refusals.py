@@ -190,3 +190,5 @@ def test_a_running_replicated_guest_goes_only_where_its_copies_are(guest: Api) -
         " Use 'force' to override."
     )
     guest.done("POST", "q/100/migrate", target="pve2", online="1")
+    moved = guest.lab.store.get("replication", "100-0") or {}
+    assert (moved["target"], moved["source"]) == ("pve1", "pve2")
