@@ -70,6 +70,7 @@ HANDLER_MODULES = (
     "lab.sections.sdn_controllers",
     "lab.guests",
     "lab.lxc",
+    "lab.bulk",
     "lab.consoles",
     "lab.vzdump",
     "lab.storage",
