@@ -92,7 +92,7 @@ def _check(call: Call, source: Guest) -> None:
     require_clone(call, config, storage)
     if target is not None and not _on_shared_storage(source, config):
         raise failure(f"can't clone VM to node '{target}' (VM uses local storage)")
-    if occupied_by(lab, params["newid"]):
+    if occupied_by(lab, params["newid"]) == ("VM", source.node):
         raise failure(f"unable to create VM {params['newid']}: config file already exists")
     _check_copied(call, source, config, full=full)
 
@@ -154,6 +154,10 @@ class _Clone:
     async def run(self) -> None:
         """Make volumes and configuration; nothing stays when it fails or is interrupted."""
         guest, lab = self._guest, self._lab
+        if occupied_by(lab, guest.vmid):
+            # Only the cluster's file system knows that the number is taken elsewhere.
+            file = f"/etc/pve/nodes/{guest.node}/qemu-server/{guest.vmid}.conf"
+            raise TaskError(f"close (rename) atomic file '{file}' failed: File exists")
         options = self._options()
         guest.config = dict(_UNFINISHED)
         guest.save()

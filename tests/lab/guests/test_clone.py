@@ -152,3 +152,14 @@ def test_a_guest_without_a_generation_is_copied_without_one(api: Api) -> None:
     api.create(100, vmgenid="0")
     api.done("POST", "q/100/clone", newid="101")
     assert api.config(101)["vmgenid"] == "0"
+
+
+def test_that_a_number_is_taken_on_another_host_is_found_when_the_copy_is_written(
+    api: Api,
+) -> None:
+    api.create(100)
+    api.done("POST", "nodes/pve2/qemu", vmid="101")
+    task = api.ask("POST", "q/100/clone", newid="101")
+    file = "/etc/pve/nodes/pve1/qemu-server/101.conf"
+    assert task["status"] == f"close (rename) atomic file '{file}' failed: File exists"
+    assert api.config(101, "pve2")["boot"] == " "
