@@ -55,7 +55,19 @@ async def dump_cloud_init(call: Call) -> str:
     guest = load(call.lab, call.params["vmid"], call.params["node"])
     rights, path = call.lab.rights, f"/vms/{guest.vmid}"
     hide = not call.is_root and not rights.has(call.user, path, ["VM.Config.Cloudinit"])
-    return documents(guest.config, guest.vmid, hide_password=hide)[call.params["type"]]
+    shown = documents(guest.config, guest.vmid, hide_password=hide)
+    if _format(guest.config) != "nocloud":
+        shown |= _of_config_drive(guest.config, guest.vmid)
+    return shown[call.params["type"]]
+
+
+def _of_config_drive(config: Config, vmid: int) -> dict[str, str]:
+    """The documents that other forms of the drive have in place of NoCloud's."""
+    network = network_eni(config)
+    digest = hashlib.sha1((user_data(config, vmid) + network).encode(), usedforsecurity=False)
+    content = '"network_config": { "content_path": "/content/0000" }'
+    meta = f'{{\n     "uuid": "{digest.hexdigest()}",\n     {content}\n}}\n'
+    return {"network": network, "meta": meta}
 
 
 def documents(config: Config, vmid: int, *, hide_password: bool = False) -> dict[str, str]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+
 import pytest
 import yaml
 
@@ -83,3 +86,19 @@ def test_the_hash_of_a_password_is_told_to_those_who_may_set_it(api: Api) -> Non
     assert "password: $5$salt$hash\n" in api.ask("GET", "q/100/cloudinit/dump", type="user")
     grant(as_anna(api), "/vms/100", "VM.Audit")
     assert "password: **********\n" in api.ask("GET", "q/100/cloudinit/dump", type="user")
+
+
+@pytest.mark.parametrize("form", ["configdrive2", "opennebula"])
+def test_other_forms_of_the_drive_have_the_documents_of_a_config_drive(api: Api, form: str) -> None:
+    api.create(100, citype=form, nameserver="10.0.0.53", searchdomain="x.example")
+    path = "q/100/cloudinit/dump"
+    network = api.ask("GET", path, type="network")
+    assert network.startswith(
+        "auto lo\niface lo inet loopback\n\n        dns_nameservers 10.0.0.53\n"
+    )
+    user = api.ask("GET", path, type="user")
+    digest = hashlib.sha1((user + network).encode(), usedforsecurity=False).hexdigest()
+    assert json.loads(api.ask("GET", path, type="meta")) == {
+        "uuid": digest,
+        "network_config": {"content_path": "/content/0000"},
+    }
