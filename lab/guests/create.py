@@ -62,7 +62,8 @@ async def create_guest(call: Call) -> str:
         require(call, vmid, pool, "VM.PowerMgmt")
     if params.get("archive"):
         return await _restore(call, options)
-    refuse(call, "live-restore")
+    if any("import-from=" in str(options[key]) for key in drives.drive_keys(options)):
+        refuse(call, "live-restore")
     require_allocate(call, vmid, pool)
     _check_options(call, options)
     if taken := occupied_by(lab, vmid):
@@ -77,7 +78,7 @@ async def create_guest(call: Call) -> str:
             if pool:
                 lab.pool_add(pool, vmid)
         watch(call, f"vm:{vmid}", log)
-        if params.get("start"):
+        if params.get("start") and not params.get("live-restore"):
             log("Execute autostart")
             await start_task(call, node, vmid)
 

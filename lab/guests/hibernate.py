@@ -9,6 +9,7 @@ from lab.call import Call
 from lab.engines import engine_of
 from lab.errors import failure
 from lab.guests import memory
+from lab.guests.options import RUNNING
 from lab.guests.rights import require
 from lab.ha.config import is_managed, sid_of
 from lab.storage.rights import require_space
@@ -53,7 +54,7 @@ def wake(guest: Guest, log: TaskLog) -> None:
     """Forget that a guest was suspended: its memory is taken over by the start that follows."""
     log("Resuming suspended VM")
     guest.config.pop("lock", None)
-    for key in memory.RUNNING:
+    for key in RUNNING:
         guest.config.pop(key, None)
     if volid := guest.config.pop("vmstate", None):
         volumes(guest.lab).free(volid, guest.node)

@@ -14,8 +14,6 @@ from lab.storage.definitions import storage_config
 from lab.storage.volumes import volumes
 
 MIB = 1024 * 1024
-# What a saved memory needs to run again, noted beside it.
-RUNNING = ("runningmachine", "runningcpu", "running-nets-host-mtu")
 _DRIVER_STATE_MIB = 500  # Proxmox VE's guess for what is not memory
 _DEFAULT_MTU = 1500
 

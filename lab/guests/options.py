@@ -24,6 +24,8 @@ INTERNAL = frozenset(
     {"meta", "parent", "runningcpu", "runningmachine", "running-nets-host-mtu", "snaptime",
      "vmstate"}
 )  # fmt: skip
+# What a saved memory needs to run again, noted beside it.
+RUNNING = ("runningmachine", "runningcpu", "running-nets-host-mtu")
 CLOUD_INIT = ("citype", "ciuser", "cipassword", "ciupgrade", "cicustom", "searchdomain",
               "nameserver", "sshkeys")  # fmt: skip
 # No device and no process changes with these: a running guest takes them over at once.

@@ -12,6 +12,7 @@ from lab.errors import failure
 from lab.formats import parse_property_string
 from lab.guests import memory
 from lab.guests.clone import QEMU
+from lab.guests.options import RUNNING
 from lab.guests.power import start_guest, start_task, stop_guest
 from lab.guests.record import Guest, find_row, load, missing_file
 from lab.guests.rights import require
@@ -76,7 +77,7 @@ class _OfGuest(snapshots.Snapshots):
     async def restored(self, machine: Machine, snap: Config) -> None:
         guest = _guest(machine)
         guest.unsynced.clear()
-        for key in memory.RUNNING:
+        for key in RUNNING:
             guest.config.pop(key, None)
         if guest.config.get("vmgenid", "0") != "0":
             # The guest is told that it is another generation of itself.

@@ -27,7 +27,7 @@ from lab.guests.disks import (
     storages_of,
 )
 from lab.guests.machines import pinned_machine
-from lab.guests.options import check_written, given_options, is_windows, option_exists
+from lab.guests.options import RUNNING, check_written, given_options, is_windows, option_exists
 from lab.guests.passwords import hash_password, is_hashed
 from lab.guests.record import Guest, load
 from lab.guests.rights import (
@@ -191,7 +191,8 @@ async def unlink(call: Call) -> None:
 
 def _check(guest: Guest, change: Change) -> None:
     guest.check_digest(change.digest)
-    if not change.skip_lock:
+    wakes = "vmstate" in change.delete and guest.config.get("lock") == "suspended"
+    if not change.skip_lock and not wakes:
         guest.check_lock()
     if "memory" in change.values or "balloon" in change.values:
         _check_balloon(guest, change.values)
@@ -217,6 +218,7 @@ def memory_mib(value: Any) -> int:
 async def change_guest(guest: Guest, change: Change) -> None:
     """Apply a change to a guest whose lock is held, and write it."""
     _check(guest, change)
+    _forget_memory(guest, change)
     _revert(guest, change)
     writer = _Writer(guest, change)
     try:
@@ -242,6 +244,15 @@ async def change_guest(guest: Guest, change: Change) -> None:
         await engine_of(guest.lab).reconfigure(guest, done)
     if errors:
         raise bad_parameters(errors)
+
+
+def _forget_memory(guest: Guest, change: Change) -> None:
+    """With the memory of a suspended guest goes what was noted beside it."""
+    if "vmstate" not in change.delete:
+        return
+    if guest.config.get("lock") == "suspended":
+        change.delete.append("lock")
+    change.delete += [key for key in RUNNING if guest.config.get(key)]
 
 
 def _revert(guest: Guest, change: Change) -> None:
@@ -282,6 +293,11 @@ class _Writer:
             guest.check_protection(f"can't remove unused disk '{value}'")
             require(self._change.call, guest.vmid, None, "VM.Config.Disk")
             pending.deallocate(guest, key, drive, self._change.may_free)
+            guest.config.pop(key, None)
+            return
+        if key == "vmstate":
+            guest.check_protection(f"can't remove vmstate '{value}'")
+            pending.deallocate(guest, key, {"file": str(value)}, self._change.may_free)
             guest.config.pop(key, None)
             return
         if key == "tags":

@@ -124,3 +124,9 @@ def test_what_cannot_be_imported_is_told_with_its_source(api: Api, disk: str, te
     api.done("POST", "nodes/pve2/qemu", vmid="102", scsi0="pool:1")
     task = api.ask("POST", "nodes/pve1/qemu", vmid="100", scsi0=disk)
     assert task["status"] == f"unable to create VM 100 - {text}"
+
+
+def test_without_an_image_there_is_nothing_to_read_while_the_guest_runs(api: Api) -> None:
+    live = {"live-restore": "1"}
+    api.done("POST", "nodes/pve1/qemu", vmid="100", scsi0="pool:1", start="1", **live)
+    assert api.ask("GET", "q/100/status/current")["status"] == "stopped"

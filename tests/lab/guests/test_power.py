@@ -108,6 +108,16 @@ def test_a_suspended_guest_is_destroyed_with_its_memory(guest: Api) -> None:
     assert guest.volumes("local") == guest.volumes("pool") == []
 
 
+def test_a_suspended_guest_that_loses_its_memory_is_free_again(guest: Api) -> None:
+    guest.start(100)
+    guest.done("POST", "q/100/status/suspend", todisk="1", statestorage="local")
+    guest.put(100, delete="vmstate")
+    config = guest.config(100)
+    assert not {"lock", "vmstate", "runningmachine", "runningcpu"} & config.keys()
+    assert guest.volumes("local") == []
+    guest.put(100, cores="2")
+
+
 def test_a_physical_cd_drive_that_no_host_has_stops_the_start(api: Api) -> None:
     api.create(100, ide3="cdrom,media=cdrom")
     task = api.ask("POST", "q/100/status/start")

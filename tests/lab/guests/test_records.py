@@ -81,7 +81,14 @@ def test_what_was_read_does_not_change_with_the_guest(api: Api) -> None:
 @pytest.mark.parametrize(
     ("path", "params"),
     [
-        ("nodes/pve1/qemu", {"vmid": "101", "live-restore": "1"}),
+        (
+            "nodes/pve1/qemu",
+            {
+                "vmid": "101",
+                "live-restore": "1",
+                "scsi0": "pool:0,import-from=pool:import/debian.qcow2",
+            },
+        ),
         ("q/100/status/start", {"stateuri": "tcp"}),
     ],
 )
