@@ -82,8 +82,7 @@ def _check_combination(key: str, drive: Drive) -> None:
         for limit in ("mbps", "iops")
         for way in ("rd", "wr")
     )
-    wrong |= any(drive.get(burst) and not drive.get(limit) for burst, limit in bursts)
-    if wrong:
+    if wrong or any(drive.get(burst) and not drive.get(limit) for burst, limit in bursts):
         raise bad_parameter(key, "unable to parse drive options")
 
 
