@@ -12,6 +12,7 @@ import base64
 import hashlib
 import hmac
 import os
+import re
 import secrets
 import time
 import uuid
@@ -23,6 +24,7 @@ from lab.store import Store, Value
 
 TICKET_LIFE_S = 7200
 COOKIE = "PVEAuthCookie"
+TOKEN = "PVEAPIToken"  # noqa: S105 - the name of a header's part
 ROOT = "root@pam"
 _CLOCK_SLACK_S = 300
 _CONSOLE_LIFE_S = 40
@@ -97,9 +99,9 @@ class Authority:
         if not genuine or not _recent(stamp):
             raise unauthorized("Permission denied - invalid csrf token")
 
-    def check_token(self, header: str) -> str:
-        """The `user!name` of an `Authorization: PVEAPIToken=user!name=secret` header's value."""
-        name, _, secret = header.removeprefix("PVEAPIToken=").rpartition("=")
+    def check_token(self, shown: str) -> str:
+        """The `user!name` of a token as it is shown: `user!name=secret`."""
+        name, _, secret = shown.rpartition("=")
         found = self._store.get("token", name)
         user = name.partition("!")[0]
         if (
@@ -171,10 +173,8 @@ def _expired(found: Value) -> bool:
     return bool(expire) and expire <= time.time()
 
 
-def cookie_ticket(header: str) -> str | None:
-    """The ticket in a Cookie header, or None."""
-    for part in header.split(";"):
-        name, _, value = part.strip().partition("=")
-        if name == COOKIE:
-            return unquote(value)
-    return None
+def header_value(header: str, key: str) -> str:
+    """What stands behind a key in a header, `key=value` or `key value`; empty when it is not
+    there."""
+    found = re.search(rf"(?:^|\s){key}[= ]([^;]*)", header)
+    return unquote(found[1]) if found else ""

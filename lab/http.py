@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,21 +18,30 @@ import orjson
 from aiohttp import web
 
 from lab.app import Lab
-from lab.auth import cookie_ticket
+from lab.auth import COOKIE, TOKEN, header_value
 from lab.call import Call, Upload
 from lab.errors import ApiError, Body, bad_parameters, failure, not_implemented, unauthorized
 from lab.faults import passage, wire
 from lab.faults.rule import Rule
 from lab.requestlog import RequestLog
-from lab.requests import Params, front, read_params, segments, split_target
+from lab.requests import Params, front, read_params, relative, segments, split_target
 from lab.routes import Endpoint, Routes
 from lab.terminals import Terminal
-from lab.validate import validate
+from lab.validate import plain, validate
 
 UPLOADS = "uploads"  # folder below the state for files on their way in
 LOST = 0  # the status in the log when nothing, or not all, was answered
 METHODS = {"GET", "POST", "PUT", "DELETE"}
 _JSON_TYPE = "application/json;charset=UTF-8"
+_OPEN = {
+    ("GET", "/access/domains"),
+    ("GET", "/access/ticket"),
+    ("POST", "/access/ticket"),
+    ("POST", "/access/vncticket"),
+    ("POST", "/access/openid/login"),
+    ("POST", "/access/openid/auth-url"),
+}
+_UPLOAD = re.compile(r"/nodes/[^/]+/storage/(?P<storage>[^/]+)/upload")
 _DUPLICATE = "duplicate parameter (already defined in URI) with conflicting values!"
 _log = logging.getLogger(__name__)
 
@@ -46,6 +56,14 @@ class _Exchange:
     user: str | None = None
     upload: Upload | None = None
     extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Caller:
+    """Whose request it is; nobody's where credentials are not looked at."""
+
+    user: str
+    by_token: bool
 
 
 class Front:
@@ -88,9 +106,10 @@ class Front:
 
     def _struck(self, request: web.BaseRequest, exchange: _Exchange) -> list[Rule]:
         """The faults that strike a request."""
-        parts = segments(exchange.path)
-        if parts is None:
+        path = relative(exchange.path)
+        if path is None:
             return []
+        parts = segments(path)
         exchange.path = "/" + "/".join(parts)
         host = parts[1] if parts[:1] == ["nodes"] and len(parts) > 1 else None
         host = self._lab.local if host == "localhost" else host
@@ -126,26 +145,33 @@ class Front:
     async def _answer(self, request: web.BaseRequest, exchange: _Exchange, query: str) -> Any:
         if request.method not in METHODS:
             raise ApiError(501, f"method '{request.method}' not available", body=Body.EMPTY)
-        parts = segments(split_target(request.raw_path)[0])
-        if parts is None:
+        path = relative(split_target(request.raw_path)[0])
+        if path is None:
             raise front(501, f"no such uri '{exchange.path}'")
+        parts = segments(path)
         exchange.path = "/" + "/".join(parts)
         if self._lab.faults:
             await passage.enter(self._lab)
-        exchange.params, exchange.upload = await read_params(request, query, self._spool)
+        upload = _UPLOAD.fullmatch(path) if request.method == "POST" else None
+        caller = self._caller(request, path, upload)
+        exchange.user = caller.user or None
+        exchange.params, exchange.upload = await read_params(
+            request, query, self._spool, is_upload=upload is not None
+        )
         found = self._routes.find(request.method, parts)
-        if found is None or found[0].spec.permission != "world":
-            exchange.user = self._caller(request)
         if found is None:
-            raise not_implemented(request.method, exchange.path)
-        return await self._call(exchange, *found)
-
-    async def _call(self, exchange: _Exchange, endpoint: Endpoint, variables: Params) -> Any:
-        lab, spec = self._lab, endpoint.spec
+            raise not_implemented(request.method, path)
+        endpoint, variables = found
         raw = _merged(exchange.params, variables)
+        if caller.by_token and not endpoint.spec.token:
+            raise ApiError(403, _NEEDS_TICKET.format(path=path))
+        return await self._call(exchange, endpoint, variables, raw)
+
+    async def _call(
+        self, exchange: _Exchange, endpoint: Endpoint, variables: Params, raw: Params
+    ) -> Any:
+        lab, spec = self._lab, endpoint.spec
         user = exchange.user or ""
-        if "!" in user and not spec.token:
-            raise ApiError(403, _NEEDS_TICKET.format(path=exchange.path))
         lab.rights.check(spec.permission, user, raw)
         host = lab.local
         if "node" in variables and endpoint.pattern.startswith("/nodes/{node}/"):
@@ -160,7 +186,7 @@ class Front:
             pattern=endpoint.pattern,
             params=params,
             user=user,
-            raw=raw,
+            raw={name: plain(value) for name, value in raw.items()},
             extra=exchange.extra,
             upload=exchange.upload,
         )
@@ -172,18 +198,33 @@ class Front:
                 await passage.write_to_cluster(lab, call.method, call.path, params)
             return await endpoint.handler(call)
 
-    def _caller(self, request: web.BaseRequest) -> str:
-        authority = self._lab.authority
-        header = request.headers.get("Authorization", "")
-        if header.startswith("PVEAPIToken"):
-            return authority.check_token(header)
-        ticket = cookie_ticket(request.headers.get("Cookie", ""))
-        if ticket is None:
+    def _caller(self, request: web.BaseRequest, path: str, upload: re.Match[str] | None) -> _Caller:
+        """Who asks: by a ticket, else by a token; 401 for nobody where that matters."""
+        authority, header = self._lab.authority, request.headers.get("Authorization", "")
+        ticket = header_value(request.headers.get("Cookie", ""), COOKIE)
+        ticket = ticket or header_value(header, COOKIE)
+        token = "" if ticket else header_value(header, TOKEN)
+        if (request.method, path) in _OPEN:
+            return _Caller("", by_token=bool(token))
+        if token:
+            user = authority.check_token(token)
+        elif ticket:
+            user = authority.check_ticket(ticket)
+        else:
             raise unauthorized("No ticket")
-        user = authority.check_ticket(ticket)
-        if request.method != "GET":
+        if upload is not None:
+            self._may_upload(user, upload["storage"])
+        elif request.method != "GET" and not token:
             authority.check_csrf(user, request.headers.get("CSRFPreventionToken", ""))
-        return user
+        return _Caller(user, by_token=bool(token))
+
+    def _may_upload(self, user: str, storage: str) -> None:
+        """Rights are asked for before a file is read; who has none is told so without a body."""
+        try:
+            rule = {"check": ["perm", f"/storage/{storage}", ["Datastore.AllocateTemplate"]]}
+            self._lab.rights.check(rule, user, {})
+        except ApiError as error:
+            raise ApiError(error.status, error.message, body=Body.EMPTY) from error
 
     async def _refusal(self, error: ApiError) -> web.Response:
         if error.status == 401:
@@ -225,9 +266,7 @@ def _success(data: Any, extra: dict[str, Any]) -> web.Response:
 
 
 def _merged(params: Params, variables: Params) -> Params:
-    conflicts = {
-        name: _DUPLICATE for name, value in variables.items() if params.get(name, value) != value
-    }
-    if conflicts:
-        raise bad_parameters(conflicts)
+    for name in sorted(params.keys() & variables.keys()):
+        if params[name] != variables[name]:
+            raise bad_parameters({name: _DUPLICATE})
     return {**params, **variables}

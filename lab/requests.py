@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, unquote_plus
+from urllib.parse import unquote, unquote_to_bytes
 
 from aiohttp import BodyPartReader
 from aiohttp.web import BaseRequest
 
 from lab.call import Upload
 from lab.errors import ApiError, Body
+from lab.json_body import parse_json
 
 PREFIX = "/api2/json"
 BODY_LIMIT = 512 * 1024
 FORM = "application/x-www-form-urlencoded"
 _PAIR = re.compile(r"[&;]")
+_PARAMETERS = re.compile(r"\s*[;,]\s*")
 _CHUNK = 1024 * 1024
 _PART_ORDER = ("content", "checksum-algorithm", "checksum")
 Params = dict[str, Any]
@@ -30,25 +31,41 @@ def split_target(target: str) -> tuple[str, str]:
     return path, query
 
 
-def segments(path: str) -> list[str] | None:
-    """The decoded, non-empty segments below the API's prefix; None outside of it."""
-    if not path.startswith(PREFIX):
-        return None
-    return [unquote(part) for part in path[len(PREFIX) :].split("/") if part]
+def relative(path: str) -> str | None:
+    """The decoded path below the API's prefix as it was asked for; None outside of it."""
+    decoded = unquote(path)
+    return (decoded[len(PREFIX) :] or "/") if decoded.startswith(PREFIX) else None
+
+
+def segments(path: str) -> list[str]:
+    """The segments of a decoded path that are not empty."""
+    return [part for part in path.split("/") if part]
 
 
 def parse_form(text: str) -> Params:
-    """Names and values of a form or query; a name that comes twice has a list."""
+    """Names and values of a form or query; a name that comes twice has a list.
+
+    Read as Proxmox VE reads them: a value ends at a second `=`, a name without `=` has no value,
+    and so does the empty name between two separators.
+    """
     params: Params = {}
-    for pair in _PAIR.split(text):
-        if pair:
-            name, _, value = pair.partition("=")
-            _add(params, unquote_plus(name), unquote_plus(value))
+    text = text.rstrip("&;")
+    for pair in _PAIR.split(text) if text else ():
+        name, *values = pair.split("=")
+        key = _decoded(name).decode("latin-1")
+        if values:
+            _add(params, key, _decoded(values[0]).decode("utf-8", "replace"))
+        else:
+            params[key] = None
     return params
 
 
+def _decoded(text: str) -> bytes:
+    return unquote_to_bytes(text.replace("+", " "))
+
+
 def _add(params: Params, name: str, value: Any) -> None:
-    if name not in params:
+    if params.get(name) is None:
         params[name] = value
     elif isinstance(params[name], list):
         params[name].append(value)
@@ -57,9 +74,10 @@ def _add(params: Params, name: str, value: Any) -> None:
 
 
 async def read_params(
-    request: BaseRequest, query: str, spool: Path
+    request: BaseRequest, query: str, spool: Path, *, is_upload: bool
 ) -> tuple[Params, Upload | None]:
-    """All parameters of a request: those of the URL, and for POST and PUT those of the body.
+    """All parameters of a request: for POST and PUT those of the body, and those of the URL,
+    which win.
 
     A file in a multipart body is written into the folder `spool`.
     """
@@ -67,21 +85,24 @@ async def read_params(
     if request.method in ("GET", "DELETE"):
         if request.body_exists and request.content_length != 0:
             raise front(501, f"Unexpected content for method '{request.method}'")
-        return params, None
-    kind = request.content_type if "Content-Type" in request.headers else FORM
-    if kind == "multipart/form-data" and request.method == "POST":
+        return _without_cache_key(params), None
+    kind = request.headers.get("Content-Type", FORM)
+    bare = _PARAMETERS.split(kind)[0]
+    if is_upload and bare == "multipart/form-data":
         fields, upload = await _read_multipart(request, spool)
-        return params | fields, upload
-    if kind not in (FORM, "application/json"):
+        return _without_cache_key(params | fields), upload
+    if bare not in (FORM, "application/json"):
         if not request.body_exists:
-            return params, None
+            return _without_cache_key(params), None
         raise front(506, f"upload 'Content-Type '{kind}' not implemented")
-    body = await _read_body(request)
-    if kind == FORM:
-        found = parse_form(body.decode("utf-8", "replace"))
-    else:
-        found = parse_json(body.decode("utf-8", "replace"))
-    return params | found, None
+    body = (await _read_body(request)).decode("utf-8", "replace")
+    found = parse_form(body) if bare == FORM else parse_json(body)
+    return _without_cache_key(found | params), None
+
+
+def _without_cache_key(params: Params) -> Params:
+    """Without what browsers add so that nobody answers from a cache."""
+    return {name: value for name, value in params.items() if name != "_dc"}
 
 
 async def _read_body(request: BaseRequest) -> bytes:
@@ -128,38 +149,3 @@ async def _spool(part: BodyPartReader, spool: Path) -> Upload:
 def front(status: int, text: str) -> ApiError:
     """A failure of the HTTP front end: bare text instead of the API's envelope."""
     return ApiError(status, text, body=Body.TEXT)
-
-
-def parse_json(text: str) -> Params:
-    """The parameters of a JSON body: one object, or nothing."""
-    if not text.strip():
-        return {}
-    try:
-        found = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise front(500, _json_fault(error)) from error
-    if not isinstance(found, dict):
-        raise front(500, "JSON body is not an object\n")
-    return found
-
-
-_JSON_FAULTS = {
-    "Expecting property name": "'\"' expected",
-    "Expecting ':'": "':' expected",
-    "Expecting ','": ", or } expected while parsing object/hash",
-    "Extra data": "garbage after JSON object",
-    "Unterminated string": "unexpected end of string while parsing JSON string",
-}
-
-
-def _json_fault(error: json.JSONDecodeError) -> str:
-    what = next(
-        (text for start, text in _JSON_FAULTS.items() if error.msg.startswith(start)),
-        "malformed JSON string, neither tag, array, object, number, string or atom",
-    )
-    rest = error.doc[error.pos :] or "(end of string)"
-    where = rest if error.pos >= len(error.doc) else rest.rstrip("}")
-    return (
-        f'{what}, at character offset {error.pos} (before "{where}") '
-        "at /usr/share/perl5/PVE/APIServer/AnyEvent.pm line 1.\n"
-    )

@@ -80,6 +80,7 @@ def _faults(known: Property, value: Any, path: str) -> Iterator[tuple[str, str]]
 
 def _add(errors: dict[str, str], name: str, text: str) -> None:
     # Backslash and n, not a line break: so it comes from Proxmox VE.
+    name = name or "_root"
     errors[name] = f"{errors[name]}\\n{text}" if name in errors else text
 
 
@@ -160,11 +161,16 @@ def _listed(known: Property | None, value: Any) -> Any:
     wanted, several become one text where a text holds a list. What is false in Perl stays."""
     if known is None or value in (None, "", "0", 0, False):
         return value
-    if known.type == "array" and not isinstance(value, list | dict):
+    if known.type == "array" and not isinstance(value, bool | list | dict):
         return [value]
     if isinstance(value, list) and known.type == "string" and _holds_list(known):
-        return ",".join(str(member) for member in value)
+        return ",".join(str(plain(member)) for member in value)
     return value
+
+
+def plain(value: Any) -> Any:
+    """A truth value of JSON as the text that it is from then on; other values as they are."""
+    return str(int(value)) if isinstance(value, bool) else value
 
 
 def _holds_list(known: Property) -> bool:
