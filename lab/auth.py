@@ -120,12 +120,14 @@ class Authority:
             return False
         return bool(found.get("enable", 1)) and not _expired(found)
 
-    def password_fits(self, user: str, password: str) -> bool:
-        """Whether a password, or a ticket in its place, belongs to a usable account."""
+    def password_fits(self, user: str, password: str, *, root_too: bool = False) -> bool:
+        """Whether a password, or a ticket in its place, belongs to a usable account; with
+        `root_too` a ticket of root stands for anybody's."""
         if not self.usable(user):
             return False
         if password.startswith("PVE:"):
-            return self._is_ticket_of(user, password)
+            owners = (user, ROOT) if root_too else (user,)
+            return any(self._is_ticket_of(owner, password) for owner in owners)
         if user == ROOT:
             return hmac.compare_digest(password.encode(), self._root_password.encode())
         found = self._store.get("password", user)

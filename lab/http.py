@@ -42,6 +42,12 @@ _OPEN = {
     ("POST", "/access/openid/auth-url"),
 }
 _UPLOAD = re.compile(r"/nodes/[^/]+/storage/(?P<storage>[^/]+)/upload")
+_HERE = re.compile(
+    r"/nodes/\{node\}/(?:"
+    r"(?P<files>(?:qemu|lxc)/\{vmid\}/firewall(?:/(?:rules|aliases|ipset|refs)(?:/.*)?)?)"
+    r"|firewall|certificates|tasks/\{upid\}|storage/\{storage\}|replication/\{id\}"
+    r"|(?:qemu|lxc)/\{vmid\}/snapshot/\{snapname\})"
+)
 _DUPLICATE = "duplicate parameter (already defined in URI) with conflicting values!"
 _log = logging.getLogger(__name__)
 
@@ -174,7 +180,7 @@ class Front:
         user = exchange.user or ""
         lab.rights.check(spec.permission, user, raw)
         host = lab.local
-        if "node" in variables and endpoint.pattern.startswith("/nodes/{node}/"):
+        if endpoint.pattern.startswith("/nodes/{node}/") and not _answered_here(endpoint):
             raw["node"] = host = lab.resolve(variables["node"])
         if lab.faults:
             await passage.reach_host(lab, host, protected=spec.protected)
@@ -246,6 +252,13 @@ class Front:
             body=orjson.dumps(answer),
             headers={"Content-Type": _JSON_TYPE},
         )
+
+
+def _answered_here(endpoint: Endpoint) -> bool:
+    """Whether a host answers for all others, and for those that are not there: folders, and what
+    is kept in files of the whole cluster."""
+    found = _HERE.fullmatch(endpoint.pattern)
+    return found is not None and (found["files"] is not None or endpoint.method == "GET")
 
 
 _NEEDS_TICKET = (

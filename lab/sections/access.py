@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from lab.auth import ROOT
 from lab.call import Call
 from lab.errors import ApiError, bad_parameter, failure, forbidden
-from lab.rights import Privileges
+from lab.formats import split_list
+from lab.rights import Privileges, normal_path
 from lab.routes import handles
 from lab.sections.users import check_realm
 
@@ -33,18 +34,31 @@ async def read_ticket(call: Call) -> Any:
 
 @handles("POST", "/access/ticket")
 async def log_in(call: Call) -> Any:
-    """A ticket and its CSRF token for a user's password, or for an older ticket."""
-    name, realm = call.params["username"], call.params.get("realm")
-    user = f"{name}@{realm}" if realm else name
-    if not call.lab.authority.password_fits(user, call.params["password"]):
+    """A ticket and its CSRF token for a user's password, for an older ticket, or for one of
+    root's; with a path and privileges only whether the user has them there."""
+    lab, realm = call.lab, call.params.get("realm")
+    user = call.params["username"] + (f"@{realm}" if realm else "")
+    answer = {"username": user}
+    if call.params.get("path") and call.params.get("privs"):
+        fits = _may(call, user)
+    else:
+        fits = lab.authority.password_fits(user, call.params["password"], root_too=True)
+        answer["ticket"] = lab.authority.ticket(user)
+        answer["CSRFPreventionToken"] = lab.authority.csrf_token(user)
+    if not fits or "tfa-challenge" in call.params:
         raise ApiError(401, "authentication failure\n")
-    see_cluster = call.lab.rights.has(user, "/", ["Sys.Audit"])
-    return ({"clustername": call.lab.cluster} if see_cluster else {}) | {
-        "username": user,
-        "ticket": call.lab.authority.ticket(user),
-        "CSRFPreventionToken": call.lab.authority.csrf_token(user),
-        "cap": _abilities(call.lab, user),
-    }
+    if lab.rights.has(user, "/", ["Sys.Audit"]):
+        answer["clustername"] = lab.cluster
+    return answer | {"cap": _abilities(lab, user)}
+
+
+def _may(call: Call, user: str) -> bool:
+    """Whether a password or ticket is the user's, who has privileges on a path."""
+    path, wanted = normal_path(call.params["path"]), split_list(call.params["privs"])
+    if path is None or not wanted:
+        return False
+    fits = call.lab.authority.password_fits(user, call.params["password"])
+    return fits and call.lab.rights.has(user, path, wanted)
 
 
 def _abilities(lab: Lab, user: str) -> dict[str, Privileges]:
@@ -94,6 +108,6 @@ async def read_permissions(call: Call) -> Any:
     user = call.params.get("userid", call.user)
     if call.user not in (user, user.rpartition("!")[0]):
         rights.require(call.user, "/access", ["Sys.Audit"])
-    if path is not None:
+    if path:
         return {path: rights.on(user, path)}
     return rights.everything(user)

@@ -86,7 +86,7 @@ async def recent_tasks(call: Call) -> Any:
         tasks = [task for task in call.lab.tasks.list() if task["node"] == node["name"]]
         found += [{**listed(task), "saved": "1"} for task in tasks[:RECENT_TASKS]]
     see_all = call.lab.rights.has(call.user, "/", ["Sys.Audit"])
-    return [task for task in found if see_all or task["user"] == call.account]
+    return [task for task in found if see_all or task["user"] == call.user]
 
 
 @handles("GET", "/cluster/log")
@@ -97,6 +97,7 @@ async def read_log(call: Call) -> Any:
     return [
         {
             "uid": number,
+            "id": f"{number}:{task['node']}",
             "time": task["starttime"],
             "node": task["node"],
             "pid": task["pid"],

@@ -49,7 +49,9 @@ async def read_options(call: Call) -> Any:
 def _shown(name: str, value: Any) -> Any:
     if name == "registered-tags":
         return split_list(value)
-    if name not in _OBJECTS:
+    if name == "migration_unsecure":
+        return int(value)
+    if name not in _OBJECTS or not value:
         return value
     found = parse_property_string(_OBJECTS[name], value)
     if name == "user-tag-access" and "user-allow-list" in found:
@@ -84,7 +86,17 @@ async def change_options(call: Call) -> Any:
     _check_bounds(values.get("next-id", ""))
     kept = options(call) | {name: _stored(name, value) for name, value in values.items()}
     left = {name: value for name, value in kept.items() if name not in gone}
-    call.lab.store.put("option", KEY, left)
+    call.lab.store.put("option", KEY, _renewed(left))
+
+
+def _renewed(kept: dict[str, Any]) -> dict[str, Any]:
+    """Without what says nothing; an old switch becomes the option that took its place."""
+    found = {name: value for name, value in kept.items() if name != "crs" or value}
+    if found.get("mac_prefix", "").upper() == DEFAULT_MAC_PREFIX:
+        del found["mac_prefix"]
+    if "migration_unsecure" in found and "migration" not in found:
+        found["migration"] = "insecure" if int(found.pop("migration_unsecure")) else "secure"
+    return found
 
 
 def _check_bounds(text: str) -> None:
@@ -96,8 +108,11 @@ def _check_bounds(text: str) -> None:
 
 
 def _stored(name: str, value: Any) -> Any:
-    if name == "description" and value and not value.endswith("\n"):
-        return f"{value}\n"
+    if name == "description":
+        lines = value.rstrip("\n")
+        return f"{lines}\n" if lines not in ("", "0") else ""
+    if name == "console" and value == "applet":
+        return "html5"
     if name == "registered-tags":
         return ";".join(sorted(split_list(value)))
     return str(value)

@@ -171,7 +171,8 @@ async def delete_pool(call: Call) -> Any:
     inside += sorted(f"storage '{k}'" for k in pool["storage"] if store.get("storage", k))
     if inside:
         raise failure(f"{prefix}pool '{name}' is not empty (contains {inside[0]})")
+    # What is below goes too; entries of a pool inside another one are left behind.
     for key, entry in store.items("acl"):
-        if entry["path"] == f"/pool/{name}":
+        if "/" not in name and f"{entry['path']}/".startswith(f"/pool/{name}/"):
             store.delete("acl", key)
     store.delete("pool", name)

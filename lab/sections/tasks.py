@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lab.call import Call
-from lab.errors import bad_parameter
+from lab.errors import bad_parameter, failure
 from lab.formats import split_list
 from lab.routes import handles
 from lab.store import Value
@@ -38,7 +38,7 @@ async def list_tasks(call: Call) -> Any:
         task
         for task in call.lab.tasks.list()
         if task["node"] == params["node"]
-        and (see_all or _owner(task) == call.account)
+        and (see_all or is_own(call.user, task["user"]))
         and _wanted(task, params)
     ]
     if found:
@@ -47,6 +47,12 @@ async def list_tasks(call: Call) -> Any:
     page = found[start : start + params.get("limit", PAGE)]
     # Lists of a host have a word for what runs, in place of a result.
     return [{"status": "RUNNING"} | listed(task) for task in page]
+
+
+def is_own(caller: str, starter: str) -> bool:
+    """Whether a task is the caller's: a user's are those of all their tokens too, a token's only
+    its own."""
+    return caller in (starter, starter.partition("!")[0])
 
 
 def _owner(task: Value) -> str:
@@ -59,7 +65,7 @@ def _wanted(task: Value, params: dict[str, Any]) -> bool:
     return (
         (source == "all" or running == (source == "active"))
         and params.get("userfilter", "").lower() in _owner(task).lower()
-        and params.get("typefilter", task["type"]) == task["type"]
+        and params.get("typefilter") in (None, "", task["type"])
         and str(params.get("vmid", task["id"])) == task["id"]
         and params.get("since", 0) <= task["starttime"] <= params.get("until", task["starttime"])
         and _kind(task) in _kinds(params)
@@ -88,20 +94,22 @@ def _find(call: Call, *, privilege: str) -> Value:
     upid = call.params["upid"]
     if parse_upid(upid) is None:
         raise bad_parameter("upid", "unable to parse worker upid")
-    task = call.lab.tasks.get(upid)
+    task = _kept(call)
     if task is None:
         raise bad_parameter("upid", "no such task")
-    _check_caller(call, _owner(task), privilege)
+    _check_caller(call, task["user"], privilege)
     return task
 
 
-def _user_of(upid: str) -> str:
-    return upid.split(":")[7].partition("!")[0]
+def _kept(call: Call) -> Value | None:
+    """The task of the path where its host is the one that is asked."""
+    task = call.lab.tasks.get(call.params["upid"])
+    return task if task and task["node"] == call.params["node"] else None
 
 
-def _check_caller(call: Call, owner: str, privilege: str) -> None:
+def _check_caller(call: Call, starter: str, privilege: str) -> None:
     """403 for somebody else's task without a right on the host."""
-    if owner != call.account:
+    if not is_own(call.user, starter):
         call.lab.rights.require(call.user, f"/nodes/{call.params['node']}", [privilege])
 
 
@@ -118,15 +126,20 @@ async def read_status(call: Call) -> Any:
 async def read_log(call: Call) -> Any:
     """Lines of a task's log, numbered from one."""
     params = call.params
-    if parse_upid(params["upid"]) is None:
+    named = parse_upid(params["upid"])
+    if named is None:
         raise bad_parameter("upid", "unable to parse worker upid")
-    if call.lab.tasks.get(params["upid"]) is None:
-        _check_caller(call, _user_of(params["upid"]), "Sys.Audit")
-        lines = ["unable to open file - No such file or directory"]
-    else:
-        lines = _find(call, privilege="Sys.Audit")["log"] or ["no content"]
+    _check_caller(call, named["user"], "Sys.Audit")
+    if params.get("download") and not params.keys().isdisjoint(("start", "limit")):
+        raise failure("'download' cannot be used together with 'start' or 'limit' parameters")
+    task = _kept(call)
+    if task is None:
+        call.extra["total"] = 1
+        return [{"n": 1, "t": "unable to open file - No such file or directory"}]
+    lines, start = task["log"], params.get("start", 0)
+    if not lines:
+        lines, start = ["no content"], 0
     call.extra["total"] = len(lines)
-    start = params.get("start", 0)
     end = start + params.get("limit", PAGE) if params.get("limit") != 0 else len(lines)
     return [{"n": start + n, "t": line} for n, line in enumerate(lines[start:end], 1)]
 

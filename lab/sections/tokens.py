@@ -75,7 +75,7 @@ async def create_token(call: Call) -> Any:
         call.params["userid"], call.params["tokenid"], **({"privsep": 1, "expire": 0} | given)
     )
     info: dict[str, Any] = {"privsep": 1}
-    info |= {name: call.raw[name] for name in _GIVEN if name in call.raw}
+    info |= {name: call.raw[name] for name in _GIVEN if call.raw.get(name) not in (None, "")}
     return {"full-tokenid": _key(call), "value": secret, "info": info}
 
 

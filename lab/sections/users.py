@@ -52,8 +52,8 @@ def _values(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def _filled(row: Value) -> dict[str, Any]:
-    """Without what is empty, except for the two that always have a value."""
-    kept = {name: value for name, value in row.items() if value != ""}
+    """Without what is empty or a bare 0, except for the two that always have a value."""
+    kept = {name: value for name, value in row.items() if value not in ("", "0")}
     if not kept.keys().isdisjoint(_BEHIND_EMAIL):
         kept.setdefault("email", "")
     return {"enable": 1, "expire": 0} | kept

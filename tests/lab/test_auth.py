@@ -102,6 +102,28 @@ def test_a_ticket_stands_for_a_password(lab: ServedLab, user: str) -> None:
     assert log_in(lab, "root@pam", ticket).status == 401
 
 
+def test_a_ticket_of_root_gets_tickets_for_others(
+    lab: ServedLab, root: dict[str, Any], user: str
+) -> None:
+    assert log_in(lab, user, root["ticket"]).ok()["username"] == user
+    assert log_in(lab, "nobody@pve", root["ticket"]).status == 401
+
+
+def test_a_login_with_a_path_tells_whether_the_user_may_and_gives_no_ticket(
+    lab: ServedLab, user: str
+) -> None:
+    lab.call("PUT", "access/acl", path="/vms/100", roles="PVEVMUser", users=user).ok()
+    asked = {"username": user, "password": PASSWORD, "path": "vms/100"}
+    nobody = lab.client_with({})
+    found = nobody.call("POST", "access/ticket", **asked, privs="VM.Audit VM.Console").ok()
+    assert found.keys() == {"username", "cap"}
+    for wrong in ({"privs": "VM.Audit,VM.Clone"}, {"privs": "VM.Audit", "path": "/a b"}):
+        assert nobody.call("POST", "access/ticket", **(asked | wrong)).status == 401
+    assert nobody.call("POST", "access/ticket", **asked).errors == {
+        "privs": "missing property required by 'path'"
+    }
+
+
 @pytest.mark.parametrize("change", [{"enable": "0"}, {"expire": "1000000000"}])
 def test_a_disabled_or_expired_account_is_locked_out_at_once(
     lab: ServedLab, user: str, change: dict[str, str]

@@ -117,6 +117,32 @@ def test_some_options_come_back_as_objects(lab: ServedLab) -> None:
     assert found["description"] == "d\n"
 
 
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ({"console": "applet"}, {"console": "html5"}),
+        ({"migration_unsecure": "1"}, {"migration": {"type": "insecure"}}),
+        (
+            {"migration_unsecure": "1", "migration": "secure"},
+            {"migration_unsecure": 1, "migration": {"type": "secure"}},
+        ),
+        (
+            {"tag-style": "", "email_from": ""},
+            {"tag-style": "", "email_from": ""},
+        ),
+        ({"crs": ""}, {}),
+        ({"description": "a\n\nb\n\n"}, {"description": "a\n\nb\n"}),
+        ({"mac_prefix": "bc:24:11"}, {}),
+    ],
+)
+def test_options_come_back_as_their_file_keeps_them(
+    lab: ServedLab, given: dict[str, str], shown: dict[str, Any]
+) -> None:
+    lab.call("PUT", "cluster/options", **given).ok()
+    plain = {"allowed-tags": [], "description": "", "mac_prefix": "BC:24:11"}
+    assert lab.get("cluster/options") == plain | shown
+
+
 def test_the_cluster_has_a_quorum_and_all_hosts_are_online(lab: ServedLab) -> None:
     cluster, *nodes = lab.get("cluster/status")
     assert (cluster["name"], cluster["nodes"], cluster["quorate"]) == ("lab", 3, 1)

@@ -160,3 +160,15 @@ def test_a_role_gains_or_changes_privileges(lab: ServedLab) -> None:
     assert lab.get("access/roles/r") == {"VM.Audit": 1, "VM.Console": 1}
     lab.call("PUT", "access/roles/r", privs="").ok()
     assert lab.get("access/roles/r") == {}
+
+
+def test_rights_on_a_pool_within_another_outlive_it_but_not_its_parent(lab: ServedLab) -> None:
+    lab.call("POST", "access/users", userid="u@pve").ok()
+    for name in ("p", "p/q"):
+        lab.call("POST", "pools", poolid=name).ok()
+        params = {"path": f"/pool/{name}", "roles": "PVEAuditor", "users": "u@pve"}
+        lab.call("PUT", "access/acl", **params).ok()
+    lab.call("DELETE", "pools", poolid="p/q").ok()
+    assert [entry["path"] for entry in lab.get("access/acl")] == ["/pool/p", "/pool/p/q"]
+    lab.call("DELETE", "pools", poolid="p").ok()
+    assert lab.get("access/acl") == []

@@ -192,3 +192,21 @@ def test_an_upload_takes_no_csrf_token_but_the_right_before_it_is_read(lab: Serv
         "Permission check failed (/storage/local, Datastore.AllocateTemplate)",
         b"",
     )
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "nosuch/firewall",
+        "nosuch/certificates",
+        "nosuch/qemu/100/firewall",
+        "nosuch/qemu/100/firewall/rules",
+        "nosuch/lxc/100/firewall/ipset",
+    ],
+)
+def test_some_calls_are_answered_for_any_host(lab: ServedLab, path: str) -> None:
+    lab.get(f"nodes/{path}")
+    wrong = f"nodes/{path}".replace("nosuch", "no_such")
+    assert lab.call("GET", wrong).errors == {
+        "node": "invalid format - value does not look like a valid node name\n"
+    }

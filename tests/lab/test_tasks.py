@@ -207,3 +207,39 @@ def test_finished_tasks_are_kept_across_a_restart(lab: ServedLab) -> None:
     lab.finish(upid)
     lab.restart()
     assert lab.get(f"nodes/pve1/tasks/{upid}/status")["exitstatus"] == "OK"
+
+
+def test_tasks_are_their_own_hosts(lab: ServedLab) -> None:
+    upid = lab.call("POST", "nodes/pve2/qemu", vmid="100").ok()
+    lab.finish(upid)
+    assert lab.get(f"nodes/pve2/tasks/{upid}/status")["exitstatus"] == "OK"
+    for method, path in (("GET", "/status"), ("DELETE", "")):
+        answer = lab.call(method, f"nodes/pve1/tasks/{upid}{path}")
+        assert (answer.status, answer.errors) == (400, {"upid": "no such task"})
+    assert lab.get(f"nodes/pve1/tasks/{upid}/log") == [
+        {"n": 1, "t": "unable to open file - No such file or directory"}
+    ]
+
+
+def test_a_download_of_a_log_is_of_all_of_it(lab: ServedLab) -> None:
+    upid = lab.call("POST", "nodes/pve1/qemu", vmid="100").ok()
+    answer = lab.call("GET", f"nodes/pve1/tasks/{upid}/log", download="1", limit="5")
+    assert (answer.status, answer.reason) == (
+        500,
+        "'download' cannot be used together with 'start' or 'limit' parameters",
+    )
+
+
+def test_a_user_sees_the_tasks_of_own_tokens_and_a_token_only_its_own(lab: ServedLab) -> None:
+    lab.call("POST", "access/users", userid="u@pve", password="correct-horse").ok()
+    lab.call("PUT", "access/acl", path="/", roles="PVEVMAdmin", users="u@pve").ok()
+    user = lab.ticket_client("u@pve", "correct-horse")
+    first, second = (lab.token_client("u@pve", name, privsep="0") for name in ("t1", "t2"))
+    for vmid, client in (("100", user), ("101", first), ("102", second)):
+        lab.finish(client.call("POST", "nodes/pve1/qemu", vmid=vmid).ok())
+    seen = [
+        {task["id"] for task in client.call("GET", path).ok()}
+        for client in (user, first)
+        for path in ("nodes/pve1/tasks?typefilter=", "cluster/tasks")
+    ]
+    assert seen == [{"100", "101", "102"}, {"100", "101", "102"}, {"101"}, set()]
