@@ -12,11 +12,12 @@ from lab.call import Call
 from lab.digest import check_digest, digest_of
 from lab.errors import bad_parameter, failure
 from lab.formats import named_format, parse_property_string, split_list
+from lab.named_formats import is_ip
 from lab.routes import handles
 
 _DNS = {"search": "lab.example", "dns1": "192.0.2.53"}
 _STANDALONE = "standalone"
-_TEXTS = {"description"}
+_NOBODY = "0.0.0.0"  # noqa: S104 - nothing listens there: it stands for no resolver
 
 
 def _read(call: Call, name: str, default: Any) -> Any:
@@ -45,7 +46,20 @@ async def read_hosts(call: Call) -> Any:
 async def write_hosts(call: Call) -> Any:
     """Replace the hosts file."""
     check_digest(call.params.get("digest"), _hosts(call))
+    for line in call.params["data"].split("\n"):
+        if line.strip() and not line.lstrip().startswith("#"):
+            _check_host(line)
     _write(call, "hosts", call.params["data"])
+
+
+def _check_host(line: str) -> None:
+    """400 for a line of the hosts file that is no address with names behind it."""
+    address, *names = re.split(r"\s+", line.rstrip())
+    if not is_ip(address):
+        raise bad_parameter("data", f"Invalid IP '{address}'")
+    for name in names:
+        if not re.fullmatch(r"[.\-a-zA-Z0-9]+", name):
+            raise bad_parameter("data", f"Invalid Hostname '{name}'")
 
 
 @handles("GET", "/nodes/{node}/dns")
@@ -56,8 +70,12 @@ async def read_dns(call: Call) -> Any:
 
 @handles("PUT", "/nodes/{node}/dns")
 async def write_dns(call: Call) -> Any:
-    """Replace search domain and resolvers."""
-    _write(call, "dns", {k: v for k, v in call.params.items() if k != "node"})
+    """Replace search domain and resolvers; these are lines of a file, without numbers or gaps."""
+    given = (call.params.get(f"dns{number}", _NOBODY) for number in (1, 2, 3))
+    servers = dict.fromkeys(server for server in given if server != _NOBODY)
+    content = {f"dns{number}": server for number, server in enumerate(servers, 1)}
+    words = call.params["search"].split()
+    _write(call, "dns", content | ({"search": words[0]} if words else {}))
 
 
 @handles("GET", "/nodes/{node}/time")
@@ -82,10 +100,16 @@ async def write_time(call: Call) -> Any:
 async def read_config(call: Call) -> Any:
     """The host's options, or one of them; nothing at all when none is set."""
     content = _read(call, "config", {})
+    if content:  # the description is what the file has as comments, none or some
+        content = {"description": "", **content}
     wanted = call.params.get("property")
     if wanted is not None:
         return {wanted: content[wanted]} if wanted in content else {}
-    return {**content, "digest": digest_of(content)} if content else {}
+    return {**content, "digest": _digest(call)} if content else {}
+
+
+def _digest(call: Call) -> str:
+    return digest_of(_read(call, "config", {}))
 
 
 @handles("PUT", "/nodes/{node}/config")
@@ -95,11 +119,13 @@ async def write_config(call: Call) -> Any:
     content = _read(call, "config", {})
     check_digest(call.params.get("digest"), content)
     kept = dict(content)
-    for name, value in values.items():
-        text = str(value)
-        kept[name] = text + "\n" if name in _TEXTS and not text.endswith("\n") else text
-    for name in split_list(call.params.get("delete", "")):
-        kept.pop(name, None)
+    kept |= {name: str(value) for name, value in values.items()}
+    gone = set(split_list(call.params.get("delete", "")))
+    if "description" in values:
+        lines = kept["description"].rstrip("\n")
+        kept["description"] = f"{lines}\n"
+        gone |= {"description"} if lines in ("", "0") else set()
+    kept = {name: value for name, value in kept.items() if name not in gone}
     _check_domains(call, kept)
     _write(call, "config", kept)
 
