@@ -13,7 +13,7 @@ from lab.sections.resources import all_rows, storage_row
 from lab.storage.definitions import members
 from lab.store import Value
 
-_DROPPED = ("pool",)
+_DROPPED = ("pool", "tags", "lock", "hastate")
 _UPDATE = "update pools failed: "
 
 

@@ -33,6 +33,7 @@ _ROWS: dict[str, Callable[[Lab, int, dict[str, Any]], dict[str, Any]]] = {
     "qemu": machine_row,
     "lxc": container_row,
 }
+_OF_ANY_HOST = ("id", "type", "node", "status", "level", "cgroup-mode")
 _TYPES = {"vm": ("qemu", "lxc"), "node": ("node",), "storage": ("storage",), "sdn": ("sdn",)}
 
 
@@ -43,10 +44,34 @@ async def list_resources(call: Call) -> Any:
     rows = all_rows(call.lab)
     if wanted is not None:
         rows = [row for row in rows if row["type"] in wanted]
+    else:
+        rows = _with_loads_of_pools(rows)
     if call.lab.rights.unlimited(call.user):
         return rows
     seen = (_visible(call, row) for row in rows)
     return [row for row in seen if row is not None]
+
+
+def _with_loads_of_pools(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The list with what the running guests of each pool use, where there are any."""
+    loads: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        if "pool" in row and "vmid" in row and row.get("uptime"):
+            load = loads.setdefault(
+                row["pool"], dict.fromkeys(("uptime", "mem", "maxmem", "cpu", "maxcpu"), 0)
+            )
+            cores = load["maxcpu"] + row["maxcpu"]
+            used = load["cpu"] * load["maxcpu"] + row["cpu"] * row["maxcpu"]
+            load |= {
+                "uptime": max(load["uptime"], row["uptime"]),
+                "mem": load["mem"] + row["mem"],
+                "maxmem": load["maxmem"] + row["maxmem"],
+                "cpu": used / cores if cores else 0,
+                "maxcpu": cores,
+            }
+    if not loads:
+        return rows
+    return [row | loads.get(row["pool"], {}) if row["type"] == "pool" else row for row in rows]
 
 
 def all_rows(lab: Lab) -> list[dict[str, Any]]:
@@ -191,7 +216,11 @@ def _visible(call: Call, row: dict[str, Any]) -> dict[str, Any] | None:
     """The row as the caller may see it, or None."""
     rights, kind = call.lab.rights, row["type"]
     if kind in ("qemu", "lxc"):
-        return row if rights.has(call.user, f"/vms/{row['vmid']}", ["VM.Audit"]) else None
+        if not rights.has(call.user, f"/vms/{row['vmid']}", ["VM.Audit"]):
+            return None
+        pool = row.get("pool")
+        hidden = pool and not rights.has(call.user, f"/pool/{pool}", ["Pool.Audit"])
+        return {name: row[name] for name in row if name != "pool"} if hidden else row
     if kind == "storage":
         path, names = f"/storage/{row['storage']}", ["Datastore.Audit"]
         return row if rights.has(call.user, path, names) else None
@@ -203,7 +232,7 @@ def _visible(call: Call, row: dict[str, Any]) -> dict[str, Any] | None:
         return row if rights.has(call.user, path, ["SDN.Audit"]) else None
     if rights.has(call.user, f"/nodes/{row['node']}", ["Sys.Audit"]):
         return row
-    return {name: row[name] for name in ("id", "type", "node", "status", "level")}
+    return {name: row[name] for name in _OF_ANY_HOST if name in row}
 
 
 @handles("GET", "/nodes")

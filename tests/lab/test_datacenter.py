@@ -100,6 +100,20 @@ def test_a_changed_guest_is_in_the_list_at_once(lab: ServedLab) -> None:
     assert lab.get("cluster/resources", type="vm")[0]["status"] == "running"
 
 
+def test_a_pool_is_listed_with_the_load_of_its_running_guests(lab: ServedLab) -> None:
+    lab.call("POST", "pools", poolid="p").ok()
+    for vmid in ("100", "101", "102"):
+        params = {"vmid": vmid, "memory": "64", "cores": "2", "pool": "p"}
+        lab.finish(lab.call("POST", "nodes/pve1/qemu", **params).ok())
+    bare = {"id": "/pool/p", "type": "pool", "pool": "p"}
+    assert [row for row in lab.get("cluster/resources") if row["type"] == "pool"] == [bare]
+    for vmid in ("100", "101"):
+        lab.finish(lab.call("POST", f"nodes/pve1/qemu/{vmid}/status/start").ok())
+    (pool,) = [row for row in lab.get("cluster/resources") if row["type"] == "pool"]
+    assert (pool["maxcpu"], pool["maxmem"]) == (4, 128 * 2**20)
+    assert pool.keys() == bare.keys() | {"uptime", "mem", "maxmem", "cpu", "maxcpu"}
+
+
 def test_next_id_is_a_text_within_the_bounds(lab: ServedLab) -> None:
     assert lab.get("cluster/nextid") == "100"
     lab.finish(lab.call("POST", "nodes/pve1/qemu", vmid="100").ok())

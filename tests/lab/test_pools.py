@@ -172,3 +172,12 @@ def test_rights_on_a_pool_within_another_outlive_it_but_not_its_parent(lab: Serv
     assert [entry["path"] for entry in lab.get("access/acl")] == ["/pool/p", "/pool/p/q"]
     lab.call("DELETE", "pools", poolid="p").ok()
     assert lab.get("access/acl") == []
+
+
+def test_members_of_a_pool_are_told_without_what_their_files_say(lab: ServedLab) -> None:
+    lab.call("POST", "pools", poolid="p").ok()
+    lab.finish(lab.call("POST", "nodes/pve1/qemu", vmid="100", pool="p", tags="a").ok())
+    lab.call("POST", "cluster/ha/resources", sid="vm:100", state="stopped").ok()
+    (member,) = lab.get("pools/p")["members"]
+    assert member.keys().isdisjoint({"tags", "hastate", "pool", "lock"})
+    assert member["name"] == "VM 100"

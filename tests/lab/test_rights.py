@@ -188,3 +188,22 @@ def test_a_gone_user_leaves_no_rights_behind(access: ServedLab) -> None:
 )
 def test_rights_exist_on_known_paths_only(path: str, fits: bool) -> None:
     assert is_known(normal_path(path) or "") is fits
+
+
+def test_the_pool_of_a_guest_is_told_to_those_who_may_audit_it(lab: ServedLab) -> None:
+    lab.call("POST", "pools", poolid="p").ok()
+    lab.finish(lab.call("POST", "nodes/pve1/qemu", vmid="100", pool="p").ok())
+    lab.call("POST", "access/users", userid="u@pve").ok()
+    lab.call("PUT", "access/acl", path="/vms/100", roles="PVEVMUser", users="u@pve").ok()
+    user = lab.token_client("u@pve", "tk", privsep="0")
+    assert "pool" not in user.call("GET", "cluster/resources", type="vm").ok()[0]
+    lab.call("PUT", "access/acl", path="/pool/p", roles="PVEAuditor", users="u@pve").ok()
+    assert user.call("GET", "cluster/resources", type="vm").ok()[0]["pool"] == "p"
+
+
+def test_of_a_host_everybody_sees_that_it_is_there(lab: ServedLab) -> None:
+    lab.call("POST", "access/users", userid="u@pve").ok()
+    user = lab.token_client("u@pve", "tk", privsep="0")
+    rows = user.call("GET", "cluster/resources", type="node").ok()
+    assert rows[0].keys() == {"id", "type", "node", "status", "level", "cgroup-mode"}
+    assert "cgroup-mode" not in user.call("GET", "nodes").ok()[0]
