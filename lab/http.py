@@ -45,7 +45,7 @@ _UPLOAD = re.compile(r"/nodes/[^/]+/storage/(?P<storage>[^/]+)/upload")
 _HERE = re.compile(
     r"/nodes/\{node\}/(?:"
     r"(?P<files>(?:qemu|lxc)/\{vmid\}/firewall(?:/(?:rules|aliases|ipset|refs)(?:/.*)?)?)"
-    r"|firewall|certificates|tasks/\{upid\}|storage/\{storage\}|replication/\{id\}"
+    r"|firewall|certificates|hardware|scan|ceph(?:/cfg)?|tasks/\{upid\}|storage/\{storage\}|replication/\{id\}"
     r"|(?:qemu|lxc)/\{vmid\}/snapshot/\{snapname\})"
 )
 _DUPLICATE = "duplicate parameter (already defined in URI) with conflicting values!"

@@ -210,3 +210,12 @@ def test_some_calls_are_answered_for_any_host(lab: ServedLab, path: str) -> None
     assert lab.call("GET", wrong).errors == {
         "node": "invalid format - value does not look like a valid node name\n"
     }
+
+
+def test_folders_list_what_the_real_ones_do(lab: ServedLab) -> None:
+    lab.finish(lab.call("POST", "nodes/pve1/qemu", vmid="100").ok())
+    assert {"subdir": "cloudinit"} in lab.get("nodes/pve1/qemu/100")
+    assert {"name": "log"} not in lab.get("nodes/pve1/qemu/100/firewall")
+    assert lab.get("nodes/nosuch/hardware") == [{"type": "pci"}, {"type": "usb"}]
+    assert {"id": "versions"} in lab.get("nodes/pve1/apt")
+    assert lab.get("access/openid") == [{"subdir": "auth-url"}, {"subdir": "login"}]
