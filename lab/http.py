@@ -44,7 +44,7 @@ _OPEN = {
 _UPLOAD = re.compile(r"/nodes/[^/]+/storage/(?P<storage>[^/]+)/upload")
 _HERE = re.compile(
     r"/nodes/\{node\}/(?:"
-    r"(?P<files>(?:qemu|lxc)/\{vmid\}/firewall(?:/(?:rules|aliases|ipset|refs)(?:/.*)?)?)"
+    r"(?P<files>wakeonlan|(?:qemu|lxc)/\{vmid\}/firewall(?:/(?:rules|aliases|ipset|refs)(?:/.*)?)?)"
     r"|firewall|certificates|hardware|scan|ceph(?:/cfg)?|tasks/\{upid\}|storage/\{storage\}|replication/\{id\}"
     r"|(?:qemu|lxc)/\{vmid\}/snapshot/\{snapname\})"
 )
