@@ -25,7 +25,8 @@ _NAME = re.compile(r"[A-Za-z0-9.\-_]+", re.ASCII)
 _POOL = re.compile(r"[A-Za-z0-9.\-_]+(/[A-Za-z0-9.\-_]+)*", re.ASCII)
 _POOL_LEVELS = 3
 _IFACE = re.compile(r"[a-z][a-z0-9_]{1,20}([:.]\d+)?", re.IGNORECASE | re.ASCII)
-_EMAIL = re.compile(r"[\w+\-~]+(\.[\w+\-~]+)*@[a-zA-Z0-9-]+(\.[a-zA-Z0-9-]+)*", re.ASCII)
+_EMAIL_USER = r"[\w+\-~]+(\.[\w+\-~]+)*"
+_EMAIL = re.compile(rf"{_EMAIL_USER}@[a-zA-Z0-9-]+(\.[a-zA-Z0-9-]+)*")
 _TAG = re.compile(r"[a-z0-9_][a-z0-9_\-+.]*", re.IGNORECASE | re.ASCII)
 _CIDR4 = re.compile(r"(\d{1,3}(?:\.\d{1,3}){3})/(\d{1,2})", re.ASCII)
 _CIDR6 = re.compile(r"([0-9a-fA-F:.]+)/(\d{1,3})", re.ASCII)
@@ -158,7 +159,7 @@ def _email(text: str) -> None:
 @named_format("email-or-username")
 def _email_or_username(text: str) -> None:
     _expect(
-        _EMAIL.fullmatch(text) or _NAME.fullmatch(text),
+        _EMAIL.fullmatch(text) or re.fullmatch(_EMAIL_USER, text),
         "value does not look like a valid email address or user name",
     )
 

@@ -224,7 +224,8 @@ def test_lists_are_split_at_commas_semicolons_and_blanks(text: str) -> None:
         ("pve-iface", ["vmbr0", "eth0.17"], ["x", "1x", "x/y"]),
         ("CIDRv4", ["10.0.0.1/32", "10.0.0.0/8"], ["10.0.0.1", "10.0.0.1/7", "10.0.0.1/33"]),
         ("pve-tag-list", ["", "a;b", "A_1"], ["a;-b", "ü"]),
-        ("email-opt", ["", "a@b.example"], ["a"]),
+        ("email-opt", ["", "a@b.example", "ü+x@b"], ["a", "a@b_c", "a..b@c"]),
+        ("email-or-username", ["a+b", "a.b", "a@b"], ["a..b", ".a", "a b"]),
         ("pve-vlan-id-or-range-list", ["2-4094", "5 7"], ["1-5", "9-3", "x"]),
     ],
 )
