@@ -10,6 +10,7 @@ from lab.errors import ApiError, bad_parameter, failure, forbidden
 from lab.formats import split_list
 from lab.rights import Privileges, normal_path
 from lab.routes import handles
+from lab.sections.realms import realms
 from lab.sections.users import check_realm
 
 if TYPE_CHECKING:
@@ -59,6 +60,38 @@ def _may(call: Call, user: str) -> bool:
         return False
     fits = call.lab.authority.password_fits(user, call.params["password"])
     return fits and call.lab.rights.has(user, path, wanted)
+
+
+@handles("POST", "/access/vncticket")
+async def check_console(call: Call) -> Any:
+    """Nothing, when a console's ticket is a user's who has privileges on a path; else 401."""
+    lab, user = call.lab, call.params["authid"]
+    path, wanted = normal_path(call.params["path"]), split_list(call.params["privs"])
+    try:
+        ticket, port = call.params["vncticket"], call.params.get("port", 0)
+        lab.authority.check_console_ticket(ticket, user, path or "", port)
+    except (ApiError, ValueError) as error:
+        raise ApiError(401, "authentication failure\n") from error
+    if not wanted or not lab.rights.has(user, path or "", wanted):
+        raise ApiError(401, "authentication failure\n")
+
+
+@handles("POST", "/access/openid/auth-url")
+async def openid_address(call: Call) -> Any:
+    """Where to log in; the lab has nobody who could be asked for that."""
+    name = call.params["realm"]
+    row = realms(call.lab.store).get(name)
+    if row is None:
+        raise failure(f"authentication domain '{name}' does not exist")
+    if row["type"] != "openid":
+        raise failure(f"wrong realm type ({row['type']} != openid)")
+    raise failure(f"{row['issuer-url']} is not asked: the lab has no providers of OpenID")
+
+
+@handles("POST", "/access/openid/login")
+async def openid_login(_call: Call) -> Any:
+    """Never: no login has been begun that this could be the end of."""
+    raise ApiError(401, "authentication failure\n")
 
 
 def _abilities(lab: Lab, user: str) -> dict[str, Privileges]:

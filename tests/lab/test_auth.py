@@ -189,3 +189,36 @@ def test_an_ordinary_client_may_send_a_ticket_unquoted(
     headers = {"Cookie": f"other=1; PVEAuthCookie={root['ticket']}"}
     client: Client = lab.client_with(headers)
     client.call("GET", "version").ok()
+
+
+@pytest.mark.parametrize(
+    ("realm", "text"),
+    [
+        ("nosuch", "authentication domain 'nosuch' does not exist"),
+        ("pam", "wrong realm type (pam != openid)"),
+    ],
+)
+def test_openid_is_for_realms_of_its_kind(lab: ServedLab, realm: str, text: str) -> None:
+    asked = {"realm": realm, "redirect-url": "https://localhost"}
+    answer = lab.client_with({}).call("POST", "access/openid/auth-url", **asked)
+    assert (answer.status, answer.reason) == (500, text)
+    ended = {"state": "x", "code": "y", "redirect-url": "https://localhost"}
+    answer = lab.client_with({}).call("POST", "access/openid/login", **ended)
+    assert (answer.status, answer.message) == (401, "authentication failure\n")
+
+
+def test_a_ticket_of_a_console_can_be_checked(lab: ServedLab) -> None:
+    lab.finish(lab.call("POST", "nodes/pve1/qemu", vmid="100").ok())
+    found = lab.ticket_client().call("POST", "nodes/pve1/qemu/100/vncproxy").ok()
+    asked = {
+        "authid": "root@pam",
+        "vncticket": found["ticket"],
+        "path": "/vms/100",
+        "privs": "VM.Console",
+        "port": found["port"],
+    }
+    nobody = lab.client_with({})
+    assert nobody.call("POST", "access/vncticket", **asked).ok() is None
+    for wrong in ({"vncticket": "junk"}, {"path": "/vms/101"}, {"port": "1"}, {"privs": ""}):
+        answer = nobody.call("POST", "access/vncticket", **(asked | wrong))
+        assert (answer.status, answer.message) == (401, "authentication failure\n"), wrong
