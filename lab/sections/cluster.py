@@ -7,10 +7,12 @@ from typing import Any
 import lab as room
 from lab.app import Lab
 from lab.call import Call
+from lab.digest import digest_of
 from lab.errors import bad_parameter, failure
 from lab.formats import parse_property_string
 from lab.routes import handles
 from lab.sections.tasks import listed
+from lab.tls import fingerprint
 
 FIRST_VMID = 100
 LAST_VMID = 1_000_000
@@ -118,25 +120,55 @@ async def join_version(_call: Call) -> Any:
 
 @handles("GET", "/cluster/config/nodes")
 async def configured_nodes(call: Call) -> Any:
-    """The hosts as the cluster's own file names them: all values are texts."""
-    return [
-        {
-            "node": node["name"],
-            "name": node["name"],
-            "nodeid": str(node["nodeid"]),
-            "quorum_votes": "1",
-            "ring0_addr": node["address"],
-        }
-        for node in call.lab.nodes()
+    """The hosts as the cluster's own file names them."""
+    return [{"node": node["name"], **_in_file(node)} for node in call.lab.nodes()]
+
+
+def _in_file(node: dict[str, Any]) -> dict[str, str]:
+    """What the cluster's own file says of a host: all values are texts."""
+    return {
+        "name": node["name"],
+        "nodeid": str(node["nodeid"]),
+        "quorum_votes": "1",
+        "ring0_addr": node["address"],
+    }
+
+
+@handles("GET", "/cluster/config/join")
+async def join_information(call: Call) -> Any:
+    """What a host has to know to join, by way of one that is in."""
+    lab = call.lab
+    name = call.params.get("node", lab.local)
+    if lab.store.get("node", name) is None:
+        raise failure(f"unknown node '{name}'")
+    mark = fingerprint(lab.settings.state)
+    nodes = [
+        {**_in_file(node), "pve_addr": node["address"], "pve_fp": mark} for node in lab.nodes()
     ]
+    return {
+        "config_digest": digest_of([nodes, _totem(lab)]),
+        "nodelist": nodes,
+        "preferred_node": name,
+        "totem": _totem(lab),
+    }
+
+
+@handles("GET", "/cluster/config/qdevice")
+async def quorum_device(_call: Call) -> Any:
+    """There is none."""
+    return {}
 
 
 @handles("GET", "/cluster/config/totem")
 async def totem(call: Call) -> Any:
     """How the hosts talk to each other."""
+    return _totem(call.lab)
+
+
+def _totem(lab: Lab) -> dict[str, Any]:
     return {
-        "cluster_name": call.lab.cluster,
-        "config_version": str(len(call.lab.nodes())),
+        "cluster_name": lab.cluster,
+        "config_version": str(len(lab.nodes())),
         "interface": {"0": {"linknumber": "0"}},
         "ip_version": "ipv4-6",
         "link_mode": "passive",

@@ -171,3 +171,15 @@ def test_a_host_tells_its_load(lab: ServedLab) -> None:
     status = lab.get("nodes/pve1/status")
     assert status["memory"]["total"] == 16384 * 2**20
     assert status["cpuinfo"]["cpus"] == 8
+
+
+def test_a_host_is_told_how_to_join(lab: ServedLab) -> None:
+    found = lab.get("cluster/config/join")
+    assert (found["preferred_node"], len(found["nodelist"])) == ("pve1", 3)
+    assert found["nodelist"][0].keys() == {
+        *("name", "nodeid", "quorum_votes", "ring0_addr", "pve_addr", "pve_fp")
+    }
+    assert found["totem"] == lab.get("cluster/config/totem")
+    assert lab.get("cluster/config/join", node="pve2")["preferred_node"] == "pve2"
+    assert lab.call("GET", "cluster/config/join", node="x").reason == "unknown node 'x'"
+    assert lab.get("cluster/config/qdevice") == {}
