@@ -76,7 +76,7 @@ def _check_named(wanted: str, text: str, path: str) -> None:
     elif wanted in _checks:
         _checks[wanted](text)
     elif wanted.endswith("-opt"):
-        if text:
+        if text not in ("", "0"):  # which are both nothing in Perl
             _check_named(wanted.removesuffix("-opt"), text, path)
     elif wanted.endswith("-list"):
         for member in split_list(text):

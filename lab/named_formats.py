@@ -110,7 +110,7 @@ def _dns_name(text: str) -> None:
 @named_format("address")
 def _address(text: str) -> None:
     _expect(
-        is_ip(text) or _DNS_NAME.fullmatch(text),
+        is_ip(text) or (_DNS_NAME.fullmatch(text) and text != "0"),
         "value does not look like a valid address: " + text,
     )
 
@@ -176,7 +176,8 @@ def _tag(text: str) -> None:
 
 @named_format("pve-userid")
 def _userid(text: str) -> None:
-    _expect(len(text) >= 3, f"user name '{text}' is too short")
+    shown = "" if text == "0" else text
+    _expect(len(text) >= 3, f"user name '{shown}' is too short")
     _expect(len(text) <= 64, f"user name '{text}' is too long ({len(text)} > 64)")
     _expect(_USER.fullmatch(text), f"value '{text}' does not look like a valid user name")
 
@@ -246,7 +247,7 @@ def _content(text: str) -> None:
 @named_format("pve-storage-server")
 def _server(text: str) -> None:
     _expect(
-        is_ip(text) or _DNS_NAME.fullmatch(text),
+        is_ip(text) or (_DNS_NAME.fullmatch(text) and text != "0"),
         "value does not look like a valid server name or IP address",
     )
 
@@ -321,7 +322,7 @@ def _group_name(text: str) -> None:
 def _storage_pair(text: str) -> None:
     try:
         for name in text.split(":") if text.count(":") == 1 else [text]:
-            if text != "1":
+            if text not in ("0", "1"):
                 _storage(name)
     except ValueError as error:
         # The text of an inner check keeps its newline, and so does that of each outer one.

@@ -61,9 +61,9 @@ def check_object(
         elif value is not None:
             for place, fault in _faults(known, value, prefix + name):
                 _add(errors, place, fault)
-            if known.requires and given.get(known.requires) is None:
-                text = f"missing property required by '{prefix}{name}'"
-                _add(errors, prefix + known.requires, text)
+        if known and known.requires and given.get(known.requires) is None:
+            text = f"missing property required by '{prefix}{name}'"
+            _add(errors, prefix + known.requires, text)
     return errors
 
 

@@ -25,7 +25,7 @@ _OBJECTS = {
     "user-tag-access": "datacenter-user-tag-access",
     "webauthn": "datacenter-webauthn",
 }
-_FIRST_VMID, _END_OF_VMIDS = 100, 1_000_000_000
+_FIRST_VMID, _END_OF_VMIDS = 100, 1_000_000
 _OPEN_TO_ALL = ("console", "tag-style", "allowed-tags")
 
 

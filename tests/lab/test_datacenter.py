@@ -121,6 +121,9 @@ def test_next_id_is_a_text_within_the_bounds(lab: ServedLab) -> None:
     assert lab.call("GET", "cluster/nextid", vmid="100").errors == {"vmid": "VM 100 already exists"}
     lab.call("PUT", "cluster/options", next__id="lower=500").ok()
     assert lab.get("cluster/nextid") == "500"
+    lab.call("PUT", "cluster/options", next__id="lower=-1,upper=2000000000").ok()
+    answer = lab.call("PUT", "cluster/options", next__id="lower=1000001")
+    assert answer.reason == "lower (1000001) <= upper (1000000) boundary rule broken"
 
 
 def test_some_options_come_back_as_objects(lab: ServedLab) -> None:

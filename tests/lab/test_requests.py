@@ -219,3 +219,12 @@ def test_folders_list_what_the_real_ones_do(lab: ServedLab) -> None:
     assert lab.get("nodes/nosuch/hardware") == [{"type": "pci"}, {"type": "usb"}]
     assert {"id": "versions"} in lab.get("nodes/pve1/apt")
     assert lab.get("access/openid") == [{"subdir": "auth-url"}, {"subdir": "login"}]
+
+
+def test_a_parameter_without_a_value_still_requires_its_companion(lab: ServedLab) -> None:
+    answer = lab.call("GET", "pools?type")
+    assert answer.errors == {"poolid": "missing property required by 'type'"}
+
+
+def test_one_folder_takes_any_parameter(lab: ServedLab) -> None:
+    lab.get("cluster/firewall", foo="1")
