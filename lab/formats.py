@@ -106,6 +106,7 @@ def parse_property_string(
 
 def _split(known: PropertyString, text: str) -> dict[str, str]:
     found: dict[str, str] = {}
+    bare = False
     for part in text.split(","):
         if not part.strip():
             continue
@@ -114,8 +115,11 @@ def _split(known: PropertyString, text: str) -> dict[str, str]:
             _put_named(known, pair[1], pair[2], found)
         elif "=" in part:
             raise ValueError("missing key in comma-separated list property")
+        elif bare:
+            raise ValueError(f"duplicate key in comma-separated list property: {known.default_key}")
         else:
             _put_default(known, part, found)
+            bare = True
     return found
 
 

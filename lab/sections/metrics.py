@@ -28,7 +28,8 @@ TYPES = {
 }
 _META = ("id", "type", "digest", "delete")
 _HIDDEN = ("token",)
-_GRAPHITE = re.compile(r"[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)*", re.ASCII)
+_PART = "[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?"
+_GRAPHITE = re.compile(rf"({_PART}\.)*{_PART}")
 
 
 @named_format("graphite-path")

@@ -131,3 +131,9 @@ def test_a_drive_is_read_back_with_its_own_words(slot: str) -> None:
         assert parse_drive(slot, print_drive(drive)) == drive
 
     holds()
+
+
+@pytest.mark.parametrize("text", ["secure,secure", "secure,insecure", "0,secure"])
+def test_only_one_value_may_stand_without_its_key(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^duplicate key in .* list property: type$"):
+        parse_property_string("datacenter-migration", text)

@@ -225,6 +225,7 @@ def test_lists_are_split_at_commas_semicolons_and_blanks(text: str) -> None:
         ("CIDRv4", ["10.0.0.1/32", "10.0.0.0/8"], ["10.0.0.1", "10.0.0.1/7", "10.0.0.1/33"]),
         ("pve-tag-list", ["", "a;b", "A_1"], ["a;-b", "ü"]),
         ("email-opt", ["", "0", "a@b.example", "ü+x@b"], ["a", "a@b_c", "a..b@c"]),
+        ("graphite-path", ["a", "a-b.c"], ["-a", "a_b", "a..b"]),
         ("address", ["1", "a.b", "10.0.0.1", "::1"], ["0", "a_b", ""]),
         ("storage-pair-list", ["0", "1", "ab:cd", ""], ["a", "ab:c"]),
         ("email-or-username", ["a+b", "a.b", "a@b"], ["a..b", ".a", "a b"]),
