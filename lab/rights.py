@@ -14,7 +14,7 @@ from typing import Any
 
 from lab.auth import ROOT
 from lab.errors import ApiError, failure, forbidden
-from lab.formats import split_list
+from lab.formats import check_format, split_list
 from lab.roles import BUILT_IN_ROLES, PRIVILEGES
 from lab.store import Store
 
@@ -194,7 +194,7 @@ class Rights:
                     raise forbidden("")
             self.require(user, _filled(path, params), names, one="any" in options)
         elif kind == "userid-param":
-            self._check_userid(rest[0], user, str(params.get("userid", "")))
+            self._check_userid(rest[0], user, str(params.get("userid") or ""))
         elif kind == "userid-group":
             self._check_groups(rest, user, params)
         elif kind == "perm-modify":
@@ -212,15 +212,19 @@ class Rights:
             return True
         try:
             self._check(rule, user, params)
+        except _NoNameError:
+            raise
         except ApiError:
             return False
         return True
 
     def _check_exists(self, userid: str) -> None:
+        _check_name(userid)
         if self._store.get("user", userid) is None:
             raise failure(f"no such user ('{userid}')")
 
     def _check_userid(self, wanted: str, user: str, userid: str) -> None:
+        _check_name(userid)
         if wanted == "self":
             self._check_exists(userid)
             if user != userid:  # a token is not its user
@@ -233,7 +237,7 @@ class Rights:
         """Rights over an account through its groups; `create` and `update` also look at the
         groups it is to be in."""
         names, purpose = rule[0], rule[1] if len(rule) > 1 else None
-        userid = str(params.get("userid", ""))
+        userid = str(params.get("userid") or "")
         if purpose != "create":
             self._check_exists(userid)
         if self.has(user, "/access/groups", names, one=True):
@@ -251,6 +255,15 @@ class Rights:
             groups = self._groups(userid)
             if not any(self.has(user, f"/access/groups/{g}", names, one=True) for g in groups):
                 raise forbidden("")
+
+
+class _NoNameError(ApiError):
+    """A text that cannot be a user's name: no other rule is asked then."""
+
+
+def _check_name(userid: str) -> None:
+    if fault := check_format("pve-userid", userid):
+        raise _NoNameError(500, fault)
 
 
 def _modifiers(path: str) -> list[str]:
@@ -290,6 +303,10 @@ def _levels(path: str) -> list[str]:
 
 
 def _filled(path: str, params: dict[str, Any]) -> str:
-    for name, value in params.items():
-        path = path.replace(f"{{{name}}}", str(value))
-    return path
+    """A path with the values of parameters in it; a dash stands for one that is missing."""
+
+    def value(found: re.Match[str]) -> str:
+        given = params.get(found[1])
+        return "-" if given in (None, "", "0") else str(given)
+
+    return re.sub(r"\{([^}]+)\}", value, path)

@@ -207,3 +207,41 @@ def test_of_a_host_everybody_sees_that_it_is_there(lab: ServedLab) -> None:
     rows = user.call("GET", "cluster/resources", type="node").ok()
     assert rows[0].keys() == {"id", "type", "node", "status", "level", "cgroup-mode"}
     assert "cgroup-mode" not in user.call("GET", "nodes").ok()[0]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "params", "text"),
+    [
+        ("POST", "pools", {}, "Permission check failed (/pool/-, Pool.Allocate)"),
+        ("DELETE", "pools", {"poolid": "0"}, "Permission check failed (/pool/-, Pool.Allocate)"),
+        ("PUT", "access/acl", {}, "Permission check failed (/-, Permissions.Modify)"),
+        ("POST", "access/users", {}, "user name '' is too short"),
+        (
+            "POST",
+            "access/users",
+            {"userid": "bad"},
+            "value 'bad' does not look like a valid user name",
+        ),
+        ("GET", "access/users/bad", {}, "value 'bad' does not look like a valid user name"),
+        (
+            "DELETE",
+            "access/users/x@pve",
+            {},
+            "Permission check failed (/access/realm/pve, Realm.AllocateUser)",
+        ),
+        ("GET", "access/users/bad/token", {}, "value 'bad' does not look like a valid user name"),
+        (
+            "POST",
+            "nodes/pve1/qemu/100/agent",
+            {"command": "ping"},
+            "Permission check failed (/vms/100, "
+            "VM.GuestAgent.Unrestricted|VM.GuestAgent.Unrestricted)",
+        ),
+    ],
+)
+def test_rights_are_asked_for_before_parameters_are_checked(
+    lab: ServedLab, method: str, path: str, params: dict[str, str], text: str
+) -> None:
+    lab.call("POST", "access/users", userid="u@pve").ok()
+    user = lab.token_client("u@pve", "tk", privsep="0")
+    assert user.call(method, path, **params).reason == text
