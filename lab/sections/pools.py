@@ -10,6 +10,7 @@ from lab.errors import ApiError, failure
 from lab.formats import split_list
 from lab.routes import handles
 from lab.sections.resources import all_rows, storage_row
+from lab.sections.tokens import kept_text
 from lab.storage.definitions import members
 from lab.store import Value
 
@@ -83,7 +84,7 @@ async def create_pool(call: Call) -> Any:
         raise failure(f"{prefix}parent '{parent}' of pool '{name}' does not exist")
     if not leaf[0].isalpha():
         raise failure(f"{prefix}pool name must start with a letter")
-    row = {"comment": call.params.get("comment", "").strip(" "), "vms": [], "storage": []}
+    row = {"comment": kept_text(call.params.get("comment", "")), "vms": [], "storage": []}
     store.put("pool", name, row)
 
 
@@ -93,7 +94,7 @@ async def change_pool(call: Call) -> Any:
     """Change the comment, and add members or with `delete` take them out; all or nothing."""
     pool = dict(_find(call, _UPDATE))
     if "comment" in call.params:
-        pool["comment"] = call.params["comment"].strip(" ")
+        pool["comment"] = kept_text(call.params["comment"])
     taken = _change_guests(call, pool)
     _change_storages(call, pool)
     for vmid in taken:

@@ -24,6 +24,16 @@ def tokens_of(store: Store, user: str) -> dict[str, dict[str, Any]]:
     }
 
 
+def kept_text(text: str) -> str:
+    """A text as the file of users keeps it: without blanks around it, and a bare 0 is nothing."""
+    stripped = text.strip(" ")
+    return "" if stripped == "0" else stripped
+
+
+def _kept(row: Value) -> Value:
+    return {**row, "comment": kept_text(row["comment"])} if row.get("comment") else row
+
+
 def shown(row: Value) -> dict[str, Any]:
     """A token without what is kept of its secret."""
     return {name: row[name] for name in _GIVEN if row.get(name) not in (None, "")}
@@ -61,6 +71,11 @@ async def read_token(call: Call) -> Any:
     return shown(_find(call))
 
 
+def _told(name: str, value: Any) -> bool:
+    """Whether a value is in the answer to who made the token: a comment that is nothing is not."""
+    return value is not None and (name != "comment" or value not in ("", "0"))
+
+
 @handles("POST", "/access/users/{userid}/token/{tokenid}")
 async def create_token(call: Call) -> Any:
     """A new token; this answer is the only one that has its secret.
@@ -71,11 +86,11 @@ async def create_token(call: Call) -> Any:
     if call.lab.store.get("token", _key(call)) is not None:
         raise bad_parameter("tokenid", "Token already exists.")
     given = {name: call.params[name] for name in _GIVEN if name in call.params}
-    secret = call.lab.authority.add_token(
-        call.params["userid"], call.params["tokenid"], **({"privsep": 1, "expire": 0} | given)
-    )
+    row = _kept({"privsep": 1, "expire": 0} | given)
+    user, name = call.params["userid"], call.params["tokenid"]
+    secret = call.lab.authority.add_token(user, name, **row)
     info: dict[str, Any] = {"privsep": 1}
-    info |= {name: call.raw[name] for name in _GIVEN if call.raw.get(name) not in (None, "")}
+    info |= {name: call.raw[name] for name in _GIVEN if _told(name, call.raw.get(name))}
     return {"full-tokenid": _key(call), "value": secret, "info": info}
 
 
@@ -97,11 +112,11 @@ async def change_token(call: Call) -> Any:
     answer = shown_now | {name: call.raw[name] for name in given if name in shown_now}
     if call.params.get("regenerate"):
         call.lab.store.delete("token", _key(call))
-        rest = {name: value for name, value in changed.items() if name != "hash"}
+        rest = {name: value for name, value in _kept(changed).items() if name != "hash"}
         user, name = call.params["userid"], call.params["tokenid"]
         secret = call.lab.authority.add_token(user, name, **rest)
         return answer | {"value": secret, "full-tokenid": _key(call)}
-    call.lab.store.put("token", _key(call), changed)
+    call.lab.store.put("token", _key(call), _kept(changed))
     return answer
 
 

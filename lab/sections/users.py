@@ -10,7 +10,7 @@ from lab.errors import bad_parameter, failure
 from lab.formats import split_list
 from lab.roles import BUILT_IN_ROLES
 from lab.routes import handles
-from lab.sections.tokens import tokens_of
+from lab.sections.tokens import kept_text, tokens_of
 from lab.store import Store, Value
 
 # In the file of users these stand behind the address, whose place is then there, if empty.
@@ -48,12 +48,12 @@ def _check_groups(store: Store, wanted: list[str], prefix: str) -> None:
 def _values(params: dict[str, Any]) -> dict[str, Any]:
     """What is given of an account, without blanks around it, as its file keeps it."""
     given = {name: params[name] for name in _SHOWN if name in params}
-    return {name: v.strip(" ") if isinstance(v, str) else v for name, v in given.items()}
+    return {name: kept_text(v) if isinstance(v, str) else v for name, v in given.items()}
 
 
 def _filled(row: Value) -> dict[str, Any]:
-    """Without what is empty or a bare 0, except for the two that always have a value."""
-    kept = {name: value for name, value in row.items() if value not in ("", "0")}
+    """Without what is empty, except for the two that always have a value."""
+    kept = {name: value for name, value in row.items() if value != ""}
     if not kept.keys().isdisjoint(_BEHIND_EMAIL):
         kept.setdefault("email", "")
     return {"enable": 1, "expire": 0} | kept
@@ -175,7 +175,7 @@ async def create_group(call: Call) -> Any:
     if call.lab.store.get("group", name) is not None:
         raise failure(f"create group failed: group '{name}' already exists")
     call.lab.store.put(
-        "group", name, {"users": [], "comment": call.params.get("comment", "").strip(" ")}
+        "group", name, {"users": [], "comment": kept_text(call.params.get("comment", ""))}
     )
 
 
@@ -199,7 +199,7 @@ async def change_group(call: Call) -> Any:
     """Change the comment."""
     group = _find_group(call, "update group failed: ")
     if "comment" in call.params:
-        row = {**group, "comment": call.params["comment"].strip(" ")}
+        row = {**group, "comment": kept_text(call.params["comment"])}
         call.lab.store.put("group", call.params["groupid"], row)
 
 

@@ -181,3 +181,19 @@ def test_members_of_a_pool_are_told_without_what_their_files_say(lab: ServedLab)
     (member,) = lab.get("pools/p")["members"]
     assert member.keys().isdisjoint({"tags", "hastate", "pool", "lock"})
     assert member["name"] == "VM 100"
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"), [(" a  b ", "a  b"), ("0", None), ("00", "00"), (" ", None)]
+)
+def test_comments_are_kept_as_their_file_keeps_them(
+    lab: ServedLab, given: str, kept: str | None
+) -> None:
+    lab.call("POST", "access/users", userid="u@pve", comment=given, firstname=given).ok()
+    lab.call("POST", "access/groups", groupid="g", comment=given).ok()
+    lab.call("POST", "pools", poolid="p", comment=given).ok()
+    made = lab.call("POST", "access/users/u@pve/token/tk", comment=given).ok()
+    assert made["info"].get("comment") == (None if given == "0" else given)
+    paths = ("access/users/u@pve", "access/groups/g", "pools/p", "access/users/u@pve/token/tk")
+    assert [lab.get(path).get("comment") for path in paths] == [kept] * 4
+    assert lab.get("access/users/u@pve").get("firstname") == kept
