@@ -19,6 +19,8 @@ RESOURCE = "ha-resource"
 RULE = "ha-rule"
 STATUS = "ha-status"
 COMMAND = "ha-command"
+MODE = "ha-mode"
+DISARMED = "disarm"
 RESOURCE_TYPE = section_type("", "state group comment failback max_restart max_relocate")
 RULE_TYPES = {
     "node-affinity": section_type("resources nodes", "strict disable comment"),
@@ -90,8 +92,17 @@ def sid_of(store: Store, vmid: int | str) -> str | None:
     return next((sid for sid in found if store.get(RESOURCE, sid) is not None), None)
 
 
+def disarmed(store: Store) -> str | None:
+    """How services are treated while the manager rests (`freeze`, `ignore`); None while it does
+    not."""
+    row = store.get(MODE, DISARMED)
+    return str(row["mode"]) if row else None
+
+
 def is_managed(store: Store, sid: str | None) -> bool:
     """Whether the manager decides about a service: those to be ignored are left alone."""
+    if disarmed(store) == "ignore":
+        return False
     row = store.get(RESOURCE, sid) if sid else None
     return row is not None and row.get("state") != "ignored"
 

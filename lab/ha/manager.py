@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from lab.call import Call
 from lab.errors import ApiError
 from lab.formats import split_list
-from lab.ha.config import COMMAND, RESOURCE, RULE, STATUS, guest_of, wanted
+from lab.ha.config import COMMAND, RESOURCE, RULE, STATUS, disarmed, guest_of, wanted
 from lab.ha.feasibility import faults, priorities
 from lab.ha.requests import ACTING
 from lab.routes import handlers
@@ -61,7 +61,10 @@ class Manager:
             await self._lab.store.flush()
 
     async def round(self) -> bool:
-        """Take up requests and look at all services; whether another round is needed."""
+        """Take up requests and look at all services, unless all of it rests; whether another
+        round is needed."""
+        if disarmed(self._lab.store) is not None:
+            return False
         store, before = self._lab.store, self._lab.store.generation_of(RESOURCE, STATUS, COMMAND)
         requests = self._take_requests()
         for sid, _ in store.items(STATUS):

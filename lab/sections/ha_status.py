@@ -6,10 +6,11 @@ import time
 from typing import Any
 
 from lab.call import Call
-from lab.ha.config import RESOURCE, STATUS, guest_of, wanted
+from lab.ha.config import DISARMED, MODE, RESOURCE, STATUS, disarmed, guest_of, wanted
 from lab.routes import handles
 from lab.section_file import Section
 
+_AT_REST = "disarmed"
 _WORDS = ("max_restart", "max_relocate", "failback", "comment")
 
 
@@ -24,7 +25,7 @@ async def read_current(call: Call) -> Any:
     if active:
         text = f"{nodes[0]} (active, {clock})"
         rows.append(_row("master", "master", nodes[0], text) | {"timestamp": now})
-    rows.append(_fencing(nodes[0], active=active))
+    rows.append(_fencing(nodes[0], disarmed(store), active=active))
     for node in nodes if active else ():
         busy = any(row["node"] == node for _, row in store.items(STATUS))
         words = "active, watchdog active" if busy else "idle, watchdog standby"
@@ -41,7 +42,11 @@ def _quorum(node: str) -> dict[str, Any]:
     return _row("quorum", "quorum", node, "OK") | {"quorate": 1}
 
 
-def _fencing(node: str, *, active: bool) -> dict[str, Any]:
+def _fencing(node: str, mode: str | None, *, active: bool) -> dict[str, Any]:
+    if mode is not None:
+        text = f"{_AT_REST}, resource mode: {mode} (CRM watchdog released)"
+        row = _row("fencing", "fencing", node, text)
+        return row | {"armed-state": _AT_REST, "resource_mode": mode}
     state = "armed" if active else "standby"
     watchdog = "active" if active else "standby"
     text = f"{state} (CRM watchdog {watchdog})"
@@ -64,6 +69,8 @@ def _service(call: Call, sid: str) -> dict[str, Any]:
     if status is not None:
         found["crm_state"] = status["state"]
     state = _state(status, wanted(row) if row else None, there=guest is not None)
+    if disarmed(store) == "ignore":
+        state = "ignore"
     found |= {"state": state, "status": f"{sid} ({node or '---'}, {state})"}
     if row is not None:
         full = wanted(row)
@@ -101,6 +108,21 @@ async def read_manager_status(call: Call) -> Any:
             "node_status": dict.fromkeys(nodes, "online"),
             "service_status": services,
         }
+    if mode := disarmed(store):
+        status["disarm"] = {"mode": mode, "state": _AT_REST}
     lrm = {node: {"mode": "active", "state": "active"} for node in nodes} if services else {}
     answer: dict[str, Any] = {"manager_status": status, "quorum": {"node": nodes[0], "quorate": 1}}
     return answer | ({"lrm_status": lrm} if lrm else {})
+
+
+@handles("POST", "/cluster/ha/status/disarm-ha")
+async def disarm(call: Call) -> Any:
+    """Let the manager rest: services are frozen, or may be managed as if it was not there."""
+    call.lab.store.put(MODE, DISARMED, {"mode": call.params["resource-mode"]})
+
+
+@handles("POST", "/cluster/ha/status/arm-ha")
+async def arm(call: Call) -> Any:
+    """Let the manager go on."""
+    call.lab.store.delete(MODE, DISARMED)
+    call.lab.ha.wake()

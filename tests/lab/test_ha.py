@@ -186,3 +186,28 @@ def test_rules_that_cannot_be_kept_together_are_named(
         assert any(text in fault for fault in found[name]["resources"]), found[name]
     disabled = {name: {**rule, "disable": 1} for name, rule in rules.items()}
     assert faults(disabled, ["n1", "n2", "n3"]) == {}
+
+
+def test_while_the_manager_rests_requests_wait(watched: ServedLab) -> None:
+    watched.call("POST", f"{HA}/status/disarm-ha", resource__mode="freeze").ok()
+    row = next(r for r in watched.get(f"{HA}/status/current") if r["id"] == "fencing")
+    assert (row["armed-state"], row["resource_mode"]) == ("disarmed", "freeze")
+    assert row["status"] == "disarmed, resource mode: freeze (CRM watchdog released)"
+    watched.finish(watched.call("POST", "nodes/pve1/qemu/100/status/start").ok())
+    time.sleep(10 * ROUND_S)
+    assert row_of(watched)["status"] == "stopped"
+    watched.call("POST", f"{HA}/status/arm-ha").ok()
+    until(lambda: row_of(watched)["status"] == "running", "it starts")
+
+
+def test_a_manager_that_is_to_be_ignored_leaves_guests_to_those_who_ask(watched: ServedLab) -> None:
+    watched.call("POST", f"{HA}/status/disarm-ha", resource__mode="ignore").ok()
+    upid = watched.call("POST", "nodes/pve1/qemu/100/status/start").ok()
+    assert ":qmstart:100:" in upid
+    assert watched.finish(upid)["status"] == "OK"
+    rows = [r for r in watched.get(f"{HA}/status/current") if r["type"] == "service"]
+    assert {row["state"] for row in rows} == {"ignore"}
+    answer = watched.call("POST", f"{HA}/status/disarm-ha", resource__mode="x")
+    assert answer.errors == {
+        "resource-mode": "value 'x' does not have a value in the enumeration 'freeze, ignore'"
+    }
