@@ -39,6 +39,7 @@ HANDLER_MODULES = (
     "lab.sections.resources",
     "lab.sections.nodes",
     "lab.sections.bulk",
+    "lab.sections.ceph",
     "lab.sections.node_settings",
     "lab.sections.network",
     "lab.sections.tasks",

@@ -228,3 +228,9 @@ def test_a_parameter_without_a_value_still_requires_its_companion(lab: ServedLab
 
 def test_one_folder_takes_any_parameter(lab: ServedLab) -> None:
     lab.get("cluster/firewall", foo="1")
+
+
+@pytest.mark.parametrize("path", ["cluster/ceph/status", "nodes/pve2/ceph/osd"])
+def test_no_host_has_ceph(lab: ServedLab, path: str) -> None:
+    answer = lab.call("GET", path)
+    assert (answer.status, answer.reason) == (500, "binary not installed: /usr/bin/ceph-mon")
