@@ -48,6 +48,8 @@ _HERE = re.compile(
     r"|firewall|certificates|hardware|scan|ceph(?:/cfg)?|tasks/\{upid\}|storage/\{storage\}|replication/\{id\}"
     r"|(?:qemu|lxc)/\{vmid\}/snapshot/\{snapname\})"
 )
+_NO_CHUNKS = "chunked transfer encoding not supported"
+_CODING = "Unknown transfer encoding '{}'"
 _DUPLICATE = "duplicate parameter (already defined in URI) with conflicting values!"
 _log = logging.getLogger(__name__)
 
@@ -151,6 +153,8 @@ class Front:
     async def _answer(self, request: web.BaseRequest, exchange: _Exchange, query: str) -> Any:
         if request.method not in METHODS:
             raise ApiError(501, f"method '{request.method}' not available", body=Body.EMPTY)
+        if coding := request.headers.get("Transfer-Encoding"):
+            raise front(501, _NO_CHUNKS if coding.lower() == "chunked" else _CODING.format(coding))
         path = relative(split_target(request.raw_path)[0])
         if path is None:
             raise front(501, f"no such uri '{exchange.path}'")

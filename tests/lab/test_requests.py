@@ -234,3 +234,9 @@ def test_one_folder_takes_any_parameter(lab: ServedLab) -> None:
 def test_no_host_has_ceph(lab: ServedLab, path: str) -> None:
     answer = lab.call("GET", path)
     assert (answer.status, answer.reason) == (500, "binary not installed: /usr/bin/ceph-mon")
+
+
+def test_a_body_in_chunks_is_not_read(lab: ServedLab) -> None:
+    client = lab.client_with({**lab.client.headers, "Transfer-Encoding": "chunked"})
+    answer = client.send("POST", "pools", b"4\r\na=bc\r\n0\r\n\r\n", {"Content-Type": FORM})
+    assert (answer.status, answer.reason) == (501, "chunked transfer encoding not supported")
