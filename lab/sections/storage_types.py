@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-_EVERY = frozenset({"nodes", "disable", "content", "bwlimit"})
+_EVERY = frozenset({"nodes", "disable", "content"})
 _FILES = frozenset(
     {
-        "content-dirs",
         "create-base-path",
         "create-subdirs",
         "format",
@@ -15,7 +14,6 @@ _FILES = frozenset(
         "mkdir",
         "preallocation",
         "prune-backups",
-        "snapshot-as-volume-chain",
     }
 )
 _DISKS = frozenset({"images", "rootdir"})
@@ -29,7 +27,8 @@ class StorageType:
     """Options of one type: `required` at creation, `fixed` afterwards, and the changeable ones.
 
     `holds` is what it can hold, `content` what it holds by default, `formats` those of its disks;
-    `mounted` tells that its path is the host's own.
+    `mounted` tells that its path is the host's own. `secrets` are kept in files of their own, not
+    in the definition.
     """
 
     required: frozenset[str]
@@ -37,8 +36,9 @@ class StorageType:
     options: frozenset[str]
     holds: frozenset[str] = _DISKS
     content: str = "images,rootdir"
-    formats: frozenset[str] = frozenset({"raw", "qcow2", "vmdk", "subvol"})
+    formats: frozenset[str] = frozenset()
     mounted: bool = False
+    secrets: frozenset[str] = frozenset()
 
     @property
     def known(self) -> frozenset[str]:
@@ -55,8 +55,9 @@ def _type(
     files: bool = False,
     holds: frozenset[str] = _DISKS,
     content: str = "images,rootdir",
-    formats: str = "raw qcow2 vmdk subvol",
+    formats: str = "raw",
     mounted: bool = False,
+    secrets: str = "",
 ) -> StorageType:
     """`changeable` are options that are required and can be changed all the same."""
     needed = frozenset(required.split())
@@ -69,18 +70,26 @@ def _type(
         content=content,
         formats=frozenset(formats.split()),
         mounted=mounted,
+        secrets=frozenset(secrets.split()),
     )
 
 
 TYPES: dict[str, StorageType] = {
-    "dir": _type("path", "shared is_mountpoint", files=True, holds=_FOLDERS),
+    "dir": _type(
+        "path",
+        "shared is_mountpoint content-dirs bwlimit",
+        fixed="snapshot-as-volume-chain",
+        files=True,
+        holds=_FOLDERS,
+        formats="raw qcow2 vmdk subvol",
+    ),
     "btrfs": _type(
         "path", "shared is_mountpoint nocow", files=True, holds=_FOLDERS, formats="raw subvol"
     ),
     "nfs": _type(
         "server export",
-        "options",
-        fixed="path",
+        "options content-dirs bwlimit",
+        fixed="path snapshot-as-volume-chain",
         files=True,
         holds=_SHARES,
         content="images",
@@ -89,38 +98,47 @@ TYPES: dict[str, StorageType] = {
     ),
     "cifs": _type(
         "server share",
-        "options subdir username password domain smbversion",
-        fixed="path",
+        "options subdir username password domain smbversion content-dirs bwlimit",
+        fixed="path snapshot-as-volume-chain",
         files=True,
         holds=_SHARES,
         content="images",
         formats="raw qcow2 vmdk",
         mounted=True,
+        secrets="password",
     ),
     "cephfs": _type(
         "",
-        "monhost subdir options username fuse keyring fs-name content-dirs prune-backups "
-        "max-protected-backups create-base-path create-subdirs mkdir",
+        "monhost subdir options username fuse keyring fs-name content-dirs prune-backups format "
+        "max-protected-backups create-base-path create-subdirs mkdir bwlimit",
         fixed="path",
         holds=_SHARES - _DISKS,
         content="backup",
+        formats="",
         mounted=True,
+        secrets="keyring",
     ),
     "lvm": _type(
         "vgname",
         "shared saferemove saferemove_throughput saferemove-stepsize tagged_only "
-        "snapshot-as-volume-chain",
+        "snapshot-as-volume-chain bwlimit",
         fixed="base",
         content="images",
+        formats="raw qcow2",
     ),
-    "lvmthin": _type("thinpool vgname"),
-    "zfspool": _type("pool", "blocksize sparse mountpoint"),
-    "rbd": _type("", "monhost pool namespace data-pool username krbd keyring", content="images"),
-    "iscsi": _type("portal target", holds=_TARGET, content="images"),
-    "iscsidirect": _type("portal target", holds=_TARGET, content="images"),
+    "lvmthin": _type("thinpool vgname", "bwlimit"),
+    "zfspool": _type("pool", "blocksize sparse mountpoint bwlimit", formats="raw subvol"),
+    "rbd": _type(
+        "",
+        "monhost pool namespace data-pool username krbd keyring bwlimit",
+        content="images",
+        secrets="keyring",
+    ),
+    "iscsi": _type("portal target", "bwlimit", holds=_TARGET, content="images"),
+    "iscsidirect": _type("portal target", "bwlimit", holds=_TARGET, content="images"),
     "zfs": _type(
-        "iscsiprovider portal target pool",
-        "blocksize sparse nowritecache comstar_hg comstar_tg lio_tpg zfs-base-path",
+        "iscsiprovider portal target pool blocksize",
+        "sparse nowritecache comstar_hg comstar_tg lio_tpg zfs-base-path bwlimit",
         holds=frozenset({"images"}),
         content="images",
     ),
@@ -130,11 +148,15 @@ TYPES: dict[str, StorageType] = {
         "prune-backups max-protected-backups",
         holds=frozenset({"backup", "none"}),
         content="backup",
+        secrets="encryption-key master-pubkey password",
     ),
     "esxi": _type(
-        "server username",
-        "shared password skip-cert-verification",
+        "",
+        "shared password skip-cert-verification port",
+        changeable="server username",
         holds=frozenset({"import"}),
         content="import",
+        formats="raw qcow2 vmdk",
+        secrets="password",
     ),
 }

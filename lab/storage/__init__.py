@@ -6,7 +6,7 @@ kept by `lab.sections.storage_config`.
 
 from __future__ import annotations
 
-from lab.storage import content, download, status, upload
+from lab.storage import content, download, foreign, status, upload
 from lab.storage.definitions import contents, is_shared, on_node, storage_config
 from lab.storage.status import usage
 from lab.storage.volumes import volumes
@@ -15,6 +15,7 @@ __all__ = [
     "content",
     "contents",
     "download",
+    "foreign",
     "is_shared",
     "on_node",
     "status",

@@ -11,17 +11,27 @@ from lab.errors import bad_parameter, failure
 from lab.routes import handles
 from lab.storage import definitions, names
 from lab.storage.definitions import storage_config
-from lab.storage.rights import ALLOCATE_SPACE, may_use, require_volume
+from lab.storage.rights import (
+    ALLOCATE_SPACE,
+    UNLIMITED,
+    max_protected,
+    may_use,
+    require_volume,
+    too_many_protected,
+)
 from lab.storage.sizes import whole_sectors
 from lab.storage.status import STORAGE
 from lab.storage.volumes import Row, volumes
 
 if TYPE_CHECKING:
+    from lab.app import Lab
     from lab.tasks import TaskLog
 
 CONTENT = f"{STORAGE}/content"
 VOLUME = f"{CONTENT}/{{volume}}"
 KIB = 1024
+_DISKS = frozenset({"images", "rootdir"})
+_IMAGES = frozenset({"raw", "qcow2", "vmdk", "subvol"})
 _OWNERLESS = frozenset({"snippets", "import"})
 _ONLY_BACKUPS = {
     "notes": "only backups can have notes",
@@ -40,26 +50,33 @@ async def list_content(call: Call) -> list[dict[str, Any]]:
     config = storage_config(lab, storage, node)
     kinds, vmid = definitions.contents(config), params.get("vmid")
     rows = []
-    for row in volumes(lab).listed(storage, node, content=wanted):
+    for row in volumes(lab).listed(storage, node):
         name = names.parse_name(config["type"], row["volid"].partition(":")[2])
-        hidden = row["content"] not in kinds or name.name.startswith(".")
-        # Snippets and imports are listed whichever guest was asked for, ISOs and templates are not.
-        if hidden or not may_use(call, vmid, row["volid"]):
+        kind = _kind(lab, row)
+        hidden = kind not in kinds or wanted not in (None, kind) or name.name.startswith(".")
+        if hidden or not may_use(call, None, row["volid"]):
             continue
-        if vmid is None or row["content"] in _OWNERLESS or name.vmid == vmid:
-            rows.append(_listed(row, name))
+        # Snippets and imports are listed whichever guest was asked for, ISOs and templates are not.
+        if vmid is None or kind in _OWNERLESS or name.vmid == vmid:
+            rows.append(_listed(row, name) | {"content": kind})
     return rows
+
+
+def _kind(lab: Lab, row: Row) -> str:
+    """What a volume is listed as: a disk is a container's when its guest is one now."""
+    if row["content"] not in _DISKS:
+        return str(row["content"])
+    return "images" if lab.store.get("lxc", str(row["vmid"])) is None else "rootdir"
 
 
 def _listed(row: Row, name: names.VolumeName) -> dict[str, Any]:
     shown = {
         "volid": row["volid"],
-        "content": row["content"],
         "format": names.listed_format(name),
         "size": row["size"],
         "ctime": row["ctime"],
     }
-    if row["content"] in ("images", "rootdir"):
+    if row["content"] in _DISKS:
         base = row["base"]
         shown |= {"vmid": row["vmid"], "used": row["used"], "parent": _parent(base)}
     elif name.vmid is not None:
@@ -120,8 +137,12 @@ async def read_volume(call: Call) -> dict[str, Any]:
     row = volumes(call.lab).get(volid, call.params["node"])
     if row is None:
         raise failure(f"volume_size_info on '{volid}' failed - no format")
-    size = whole_sectors(row["size"])
-    shown = {"path": path, "size": size, "used": row["used"], "format": row["format"]}
+    kind = row["format"] if row["format"] in _IMAGES else "raw"
+    if not row["size"] and kind != "subvol":
+        raise failure(f"volume '{volid}' has size zero")
+    shown = {
+        "path": path, "size": whole_sectors(row["size"]), "used": row["used"], "format": kind
+    }  # fmt: skip
     if row["content"] == "backup":
         shown |= {"notes": row.get("notes", ""), "protected": row.get("protected", 0)}
     return shown
@@ -138,11 +159,29 @@ async def change_volume(call: Call) -> None:
     parsed = names.parse_name(storage_config(call.lab, storage)["type"], name)
     for key, fault in _ONLY_BACKUPS.items():
         if key in call.params:
-            if parsed.content != "backup" or row is None:
+            if parsed.content != "backup":
                 raise failure(fault)
             changes[key] = call.params[key]
-    if row is not None:
-        rows.update(row, **changes)
+    if row is None:
+        return
+    if changes.get("protected") and not row.get("protected") and parsed.vmid is not None:
+        _check_protected(call, storage, row, parsed)
+    rows.update(row, **changes)
+
+
+def _check_protected(call: Call, storage: str, row: Row, name: names.VolumeName) -> None:
+    """500 when as many backups of the guest are protected as may be."""
+    kind = names.backup_kind(name)
+    others = [
+        each
+        for each in volumes(call.lab).listed(storage, call.params["node"], content="backup")
+        if each["vmid"] == row["vmid"]
+        and each.get("protected")
+        and names.backup_kind(names.parse_name("dir", each["volid"].partition(":")[2])) == kind
+    ]
+    most = max_protected(call, storage)
+    if UNLIMITED < most <= len(others):
+        raise failure(too_many_protected(most, storage))
 
 
 @handles("DELETE", VOLUME)
@@ -160,6 +199,7 @@ async def delete_volume(call: Call) -> str | None:
     about = storage if parsed.vmid is None else f"{parsed.vmid}@{storage}"
 
     async def work(log: TaskLog) -> None:
+        storage_config(lab, storage, node)
         volumes(lab).free(volid, node)
         log(f"Removed volume '{volid}'")
 

@@ -71,13 +71,27 @@ def formats(config: Config) -> tuple[str, ...]:
     """The formats of disks it can hold, the default first."""
     if config["type"] == "zfspool":
         return ("raw", "subvol")
-    return ("raw", "qcow2", "vmdk", "subvol") if has_path(config) else ("raw",)
+    if not has_path(config):
+        return ("raw",)
+    first = default_format(config)
+    return (first, *(kind for kind in ("raw", "qcow2", "vmdk", "subvol") if kind != first))
+
+
+def default_format(config: Config) -> str:
+    """The format of a disk for which none is asked."""
+    return str(config.get("format") or "raw")
 
 
 def folder(storage: str, config: Config, content: str) -> str:
     """The folder of one kind of content as messages name it, on a storage with a path."""
     root = config.get("path") or f"/mnt/pve/{storage}"
-    return f"{root}/{FOLDERS[content]}"
+    return f"{root}/{own_folders(config).get(content, FOLDERS[content])}"
+
+
+def own_folders(config: Config) -> dict[str, str]:
+    """The folders, by kind of content, that a storage names itself (`content-dirs`)."""
+    pairs = (each.partition("=") for each in members(config.get("content-dirs")))
+    return {kind: path for kind, _, path in pairs}
 
 
 def location(lab: Lab, volume_id: str) -> str:

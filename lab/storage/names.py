@@ -14,15 +14,16 @@ from dataclasses import dataclass
 from lab.errors import failure
 
 DIRECTORY_TYPES = frozenset({"dir", "nfs", "cifs", "cephfs", "btrfs"})
-SHARED_TYPES = frozenset({"nfs", "cifs", "cephfs", "rbd", "iscsi", "pbs"})
+SHARED_TYPES = frozenset({"nfs", "cifs", "cephfs", "rbd", "iscsi", "iscsidirect", "zfs", "pbs"})
 ORIGIN_IN_NAME = frozenset({"zfspool", "rbd"})
 ISO = re.compile(r"[^/]+\.(?:iso|img)", re.IGNORECASE)
-CONTAINER_TEMPLATE = re.compile(r"[^/]+\.tar(?:\.(gz|xz|zst|bz2))?|[^/]+\.(tgz|txz)")
+CONTAINER_TEMPLATE = re.compile(r"[^/]+\.tar(?:\.(gz|xz|zst|bz2))?", re.IGNORECASE)
 IMPORT_IMAGE = re.compile(r"[a-zA-Z0-9_.+=\- ]+\.(ova|ovf|qcow2|raw|vmdk)")
 UPLOADED_IMAGE = re.compile(r"[a-zA-Z0-9_.+=\-]+\.(ova|qcow2|raw|vmdk)")
 BACKUP = re.compile(r"[^/]+\.(?:tgz|(?:tar|vma)(?:\.(?:gz|lzo|zst|bz2))?)")
 _VOLUME_ID = re.compile(r"([a-z][a-z0-9\-_.]*[a-z0-9]):(.+)", re.IGNORECASE)
 _IMAGE = re.compile(r"(base-)?[^/\s]+\.(raw|qcow2|vmdk|subvol)")
+_SNAPSHOT_FILE = re.compile(r"snap-.*\.qcow2")
 _CLONED = re.compile(r"((\d+)/(\S+))/(\d+)/(\S+)")
 _DISK = re.compile(r"(\d+)/(\S+)")
 _BLOCK = re.compile(
@@ -117,6 +118,8 @@ def _disk(file: str, vmid: int, base: str | None) -> VolumeName:
 
 
 def _image(file: str) -> tuple[str, bool]:
+    if _SNAPSHOT_FILE.fullmatch(file):
+        raise failure(f"'{file}' is a snapshot filename, not a volume!")
     found = _IMAGE.fullmatch(file)
     if found is None:
         raise failure(f"unable to parse volume filename '{file}'")
@@ -137,8 +140,7 @@ def listed_format(name: VolumeName) -> str:
         return "iso"
     if name.content == "vztmpl":
         found = CONTAINER_TEMPLATE.fullmatch(name.name)
-        kind = (found[1] or found[2]) if found else None
-        return f"t{kind}" if kind in ("gz", "xz", "zst", "bz2") else kind or "tar"
+        return f"t{found[1]}" if found and found[1] else "tar"
     if name.content == "snippets":
         return "snippet"
     if name.content == "backup":

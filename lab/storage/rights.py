@@ -8,6 +8,8 @@ from lab.storage import names
 from lab.storage.definitions import storage_config
 
 ALLOCATE_SPACE = "Datastore.AllocateSpace"
+UNLIMITED = -1
+DEFAULT_PROTECTED = 5
 _READABLE = frozenset({"iso", "vztmpl", "import"})
 
 
@@ -51,3 +53,17 @@ def may_use(call: Call, vmid: int | None, volid: str) -> bool:
     except ApiError:
         return False
     return True
+
+
+def max_protected(call: Call, storage: str) -> int:
+    """How many protected backups of a guest a storage takes; -1 for any number."""
+    config = storage_config(call.lab, storage)
+    if "max-protected-backups" in config:
+        return int(config["max-protected-backups"])
+    free = call.lab.rights.has(call.user, f"/storage/{storage}", ["Datastore.Allocate"])
+    return UNLIMITED if free else DEFAULT_PROTECTED
+
+
+def too_many_protected(most: int, storage: str) -> str:
+    """What is said of one protected backup more than that."""
+    return f"The number of protected backups per guest is limited to {most} on storage '{storage}'"

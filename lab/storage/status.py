@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from lab.call import Call
 from lab.errors import bad_parameter
 from lab.formats import split_list
 from lab.routes import handles
+from lab.sections.storage_types import TYPES
 from lab.storage import definitions
 from lab.storage.definitions import Config, storage_config
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 GIB = 1024**3
 DEFAULT_GIB = 100
+_SEE = ["Datastore.Audit", "Datastore.AllocateSpace"]
+_TARGETS = ("iscsi", "iscsidirect")
 STORAGE = "/nodes/{node}/storage/{storage}"
 
 
@@ -45,7 +49,7 @@ def _used(lab: Lab) -> dict[tuple[str, str | None], int]:
 
 
 def _status(lab: Lab, storage: str, config: Config, node: str) -> dict[str, Any]:
-    usable = not config.get("disable") and definitions.on_node(config, node)
+    usable = _usable(config, node)
     used, total = usage(lab, storage, node) if usable else (0, 0)
     return {
         "type": config["type"],
@@ -61,34 +65,53 @@ def _status(lab: Lab, storage: str, config: Config, node: str) -> dict[str, Any]
 
 @handles("GET", "/nodes/{node}/storage")
 async def list_storages(call: Call) -> list[dict[str, Any]]:
-    """The storages of a host, of one name, of one kind of content, or the enabled ones."""
-    lab, params = call.lab, call.params
-    node, wanted = params["node"], set(split_list(params.get("content", "")))
-    target = params.get("target")
-    if "storage" in params and lab.store.get("storage", params["storage"]) is None:
+    """The storages that a host knows, those of others too unless a kind of content is asked for:
+    of one name, the enabled ones, or those that a second host reaches as well."""
+    lab, params, name = call.lab, call.params, call.params.get("storage")
+    node, target = params["node"], params.get("target")
+    told = {
+        storage: config
+        for storage, config in lab.store.items("storage")
+        if "content" not in params or _holds_any(config, node, split_list(params["content"]))
+    }
+    if name and name not in told:
         raise bad_parameter("storage", "No such storage.")
-    rows = []
-    for storage, config in lab.store.items("storage"):
-        if params.get("storage") not in (None, storage) or not definitions.on_node(config, node):
-            continue
-        if wanted and not wanted & definitions.contents(config):
-            continue
-        if target and not (definitions.is_shared(config) and definitions.on_node(config, target)):
-            continue
-        if params.get("enabled") and config.get("disable"):
-            continue
-        rows.append(_listed(call, storage, config))
-    return rows
+    if target and target != node:
+        told = {key: each for key, each in told.items() if _on_both(each, node, target)}
+    return [
+        _listed(call, storage, config)
+        for storage, config in told.items()
+        if name in (None, storage)
+        and not (params.get("enabled") and config.get("disable"))
+        and lab.rights.has(call.user, f"/storage/{storage}", _SEE, one=True)
+    ]
+
+
+def _usable(config: Config, node: str) -> bool:
+    return not config.get("disable") and definitions.on_node(config, node)
+
+
+def _holds_any(config: Config, node: str, wanted: Iterable[str]) -> bool:
+    return _usable(config, node) and not definitions.contents(config).isdisjoint(wanted)
+
+
+def _on_both(config: Config, node: str, target: str) -> bool:
+    there = definitions.on_node(config, node) and definitions.on_node(config, target)
+    return there and definitions.is_shared(config)
 
 
 def _listed(call: Call, storage: str, config: Config) -> dict[str, Any]:
-    row = {"storage": storage} | _status(call.lab, storage, config, call.params["node"])
+    node = call.params["node"]
+    row = {"storage": storage} | _status(call.lab, storage, config, node)
     if row["total"]:
         row["used_fraction"] = row["used"] / row["total"]
-    if call.params.get("format"):
-        formats = definitions.formats(config)
-        row["format"] = [formats[0], dict.fromkeys(formats, 1)]
-        row["formats"] = {"default": formats[0], "supported": list(formats)}
+    if call.params.get("format") and _usable(config, node):
+        supported = sorted(TYPES[config["type"]].formats) or ["raw"]
+        first = definitions.default_format(config)
+        row["format"] = [dict.fromkeys(supported, 1), first]
+        row["formats"] = {"default": first, "supported": supported}
+        if config["type"] in _TARGETS:
+            row["select_existing"] = 1
     return row
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 MAX_DISKS = 16_384
+_NO_QUOTAS = names.DIRECTORY_TYPES - {"btrfs"}
 _STATE = ("size", "used", "filled", "origin")
 _NUMBER = re.compile(r"(?:vm|base|subvol|basevol)-\d+-disk-(\d+)(?:\.\w+)?")
 
@@ -128,10 +129,15 @@ class Volumes:
         parsed = names.parse_name(config["type"], name)
         if parsed.vmid != vmid:
             raise failure(f"illegal name '{file}' - should be 'vm-{vmid}-*'")
+        if definitions.has_path(config) and parsed.format != kind:
+            text = f"wrong extension for format ('{parsed.format} != '{kind}')"
+            raise failure(f"illegal name '{file}' - {text}")
         volid = f"{storage}:{name}"
         if self._disk_exists(storage, node, vmid, file):
             where = definitions.location(self._lab, volid)
             raise failure(f"disk image '{where}' already exists")
+        if kind == "subvol" and size and config["type"] in _NO_QUOTAS:
+            raise failure("storage does not support subvol quotas")
         return self.add(volid, node, size=size, **values)
 
     def _disk_exists(self, storage: str, node: str, vmid: int, file: str) -> bool:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from lab.archives import kind_of, parse_file_name
 from lab.call import Call
-from lab.errors import failure, forbidden
+from lab.errors import failure
 from lab.formats import parse_property_string
 from lab.routes import handles
 from lab.storage import definitions
@@ -117,11 +117,12 @@ def remove(lab: Lab, node: str, entries: list[Entry], log: Callable[[str], None]
 def _entries(call: Call) -> list[Entry]:
     params = call.params
     storage, node, wanted = params["storage"], params["node"], params.get("prune-backups")
-    config = storage_config(call.lab, storage, node)
+    config = storage_config(call.lab, storage)
     if "backup" not in definitions.contents(config):
         raise failure(f"storage '{storage}' does not support backups")
     if not wanted and not config.get("prune-backups"):
         raise failure(f"no prune-backups options configured for storage '{storage}'")
+    storage_config(call.lab, storage, node)
     keep = read_keep(wanted) if wanted else keep_of(call.lab, storage)
     vmid, kind = params.get("vmid"), params.get("type")
     return marked(call.lab, storage, node, keep, vmid=vmid, kind=kind)
@@ -138,9 +139,9 @@ async def prune_backups(call: Call) -> str:
     """Prune as a task."""
     params, rights = call.params, call.lab.rights
     storage, vmid = params["storage"], params.get("vmid")
-    if not rights.has(call.user, f"/storage/{storage}", ["Datastore.Allocate"]):
-        if vmid is None:
-            raise forbidden(f"/storage/{storage}, Datastore.Allocate")
+    if vmid is None:
+        rights.require(call.user, f"/storage/{storage}", ["Datastore.Allocate"])
+    else:
         rights.require(call.user, f"/storage/{storage}", ["Datastore.AllocateSpace"])
         rights.require(call.user, f"/vms/{vmid}", ["VM.Backup"])
     about = storage if vmid is None else f"{vmid}@{storage}"

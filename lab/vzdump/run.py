@@ -18,7 +18,7 @@ from lab.guests.options import refuse
 from lab.routes import handles
 from lab.storage import definitions, space
 from lab.storage.definitions import storage_config
-from lab.storage.rights import require_space
+from lab.storage.rights import UNLIMITED, max_protected, require_space, too_many_protected
 from lab.storage.sizes import format_size
 from lab.storage.volumes import volumes
 from lab.vzdump import prune, suspend
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from lab.machine import Machine
     from lab.tasks import TaskLog
 
-UNLIMITED = -1
-DEFAULT_PROTECTED = 5
 _ROOT_ONLY = ("tmpdir", "dumpdir", "script", "job-id")
 _SYSTEM = ("bwlimit", "ionice", "performance")
 
@@ -211,10 +209,7 @@ class _Run:
         if self._options.get("protected"):
             most = max_protected(self._call, storage)
             if most != UNLIMITED and guarded >= most:
-                raise failure(
-                    f"The number of protected backups per guest is limited to {most} "
-                    f"on storage '{storage}'"
-                )
+                raise failure(too_many_protected(most, storage))
         elif limit and not self._options["remove"] and len(rows) - guarded >= limit:
             raise failure(
                 f"There is a max backup limit of {limit} enforced by the target storage or the "
@@ -299,15 +294,6 @@ class _Run:
         gone = prune.remove(self._lab, self._node, entries, self.info)
         more = " not covered by keep-retention policy" if gone else ""
         self.info(f"pruned {gone} backup(s){more}")
-
-
-def max_protected(call: Call, storage: str) -> int:
-    """How many protected backups of a guest a storage takes; -1 for any number."""
-    config = storage_config(call.lab, storage)
-    if "max-protected-backups" in config:
-        return int(config["max-protected-backups"])
-    free = call.lab.rights.has(call.user, f"/storage/{storage}", ["Datastore.Allocate"])
-    return UNLIMITED if free else DEFAULT_PROTECTED
 
 
 def _moment(seconds: float) -> str:

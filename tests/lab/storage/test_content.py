@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.lab.direct import SEED, Api, RefusedError
+from tests.lab.direct import SEED, Api, RefusedError, as_anna, grant
 from tests.lab.served import ServedLab
 
 CONTENT = "nodes/pve1/storage/pool/content"
@@ -118,6 +118,33 @@ def test_the_storages_of_a_host_are_listed_by_what_is_asked(
 ) -> None:
     rows = api.ask("GET", "nodes/pve1/storage", **params)
     assert {row["storage"] for row in rows} == wanted
+
+
+def test_the_storages_of_a_host_are_told_to_those_who_may_see_them(api: Api) -> None:
+    as_anna(api)
+    grant(api, "/storage/pool", "Datastore.Audit")
+    grant(api, "/storage/thin", "Datastore.Allocate")
+    assert [row["storage"] for row in api.ask("GET", "nodes/pve1/storage")] == ["pool"]
+
+
+def test_the_owner_of_a_disk_is_shown_it_by_rights_on_its_storage_only(api: Api) -> None:
+    allocate(api, "vm-100-disk-0.raw")
+    as_anna(api)
+    grant(api, "/vms/100", "VM.Config.Disk")
+    assert api.ask("GET", CONTENT, vmid="100", content="images") == []
+    grant(api, "/storage/pool", "Datastore.Audit")
+    assert len(api.ask("GET", CONTENT, vmid="100", content="images")) == 1
+
+
+def test_a_disk_is_listed_as_a_containers_while_its_guest_is_one(api: Api) -> None:
+    path = "nodes/pve1/storage/thin/content"
+    config = api.lab.store.get("storage", "thin") or {}
+    api.lab.store.put("storage", "thin", {**config, "content": "images,rootdir"})
+    api.ask("POST", path, vmid="100", filename="vm-100-disk-0", size="1M")
+    assert [row["content"] for row in api.ask("GET", path)] == ["images"]
+    api.lab.store.put("lxc", "100", {"node": "pve1", "config": {}})
+    assert [row["content"] for row in api.ask("GET", path, content="rootdir")] == ["rootdir"]
+    assert api.ask("GET", path, content="images") == []
 
 
 def test_volumes_are_known_again_after_a_restart(api: Api) -> None:

@@ -275,3 +275,19 @@ def test_the_guests_of_a_pool_that_is_not_there_are_not_saved(api: Api) -> None:
     assert (
         refusal(api, "POST", "nodes/pve1/vzdump", pool="nosuch") == "pool 'nosuch' does not exist"
     )
+
+
+def test_as_many_backups_of_a_guest_are_protected_as_the_storage_takes(api: Api) -> None:
+    api.ask("PUT", "storage/local", **{"max-protected-backups": "1"})
+    other = save(api, 200)
+    first = save(api, 100)
+    time.sleep(1.1)  # names of backups tell seconds
+    second = save(api, 100)
+    api.ask("PUT", f"{LOCAL}/content/{other}", protected="1")
+    for _ in range(2):
+        api.ask("PUT", f"{LOCAL}/content/{first}", protected="1")
+    limit = "number of protected backups per guest is limited to 1 on storage 'local'"
+    with pytest.raises(RefusedError, match=limit):
+        api.ask("PUT", f"{LOCAL}/content/{second}", protected="1")
+    api.ask("PUT", f"{LOCAL}/content/{first}", protected="0")
+    api.ask("PUT", f"{LOCAL}/content/{second}", protected="1", notes="kept")
