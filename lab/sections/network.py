@@ -16,7 +16,9 @@ from lab.formats import split_list
 from lab.routes import handles
 from lab.sdn.files import reloaded
 from lab.sdn.status import local_vnets
-from lab.sections.interfaces import PORTS, Interface, Interfaces, arranged, ports, rendered
+from lab.sections.host_addresses import check_host_address
+from lab.sections.interface_file import PORTS, Interface, Interfaces, families, rendered
+from lab.sections.interfaces import arranged, ports
 from lab.store import Store
 from lab.tasks import TaskLog
 
@@ -25,7 +27,8 @@ _GATEWAYS = {"gateway": "Default gateway", "gateway6": "Default ipv6 gateway"}
 _SHOWN_DEFAULTS = {
     "bridge": {"bridge_ports": "", "bridge_stp": "off", "bridge_fd": "0"},
 }
-_NUMBERS = ("autostart", "bridge_vlan_aware")
+_FLAGS = ("autostart", "bridge_vlan_aware")
+_HANGING = ("vlan", "alias")
 _WITH_VNETS = ("any_bridge", "include_sdn", "vnet")
 _PREFIX = {"any_bridge": BRIDGES, "any_local_bridge": BRIDGES}
 
@@ -61,20 +64,19 @@ def _save(store: Store, node: str, interfaces: Interfaces) -> None:
             store.put("iface", f"{node}/{name}", row)
 
 
-def _shown(name: str, interface: Interface, now: Interfaces) -> dict[str, Any]:
-    shown: dict[str, Any] = {"method": "manual", "method6": "manual", "families": ["inet"]}
+def _shown(name: str, interface: Interface, wanted: Interfaces, now: Interfaces) -> dict[str, Any]:
+    shown: dict[str, Any] = {"method": "manual", "method6": "manual"}
     shown |= _SHOWN_DEFAULTS.get(interface["type"], {}) | interface
+    shown["families"] = families(interface)
     if name in now:
         shown["active"] = 1
-    if interface["type"] == "vlan":
-        # Only a VLAN on a physical card that the kernel lists has a value here.
-        shown["exists"] = None
-    for version in ("", "6"):
-        if f"address{version}" in shown:
-            bits = shown[f"netmask{version}"]
-            shown[f"cidr{version}"] = f"{shown[f'address{version}']}/{bits}"
-    if shown.get("address6"):
-        shown["families"] = ["inet", "inet6"] if shown.get("address") else ["inet6"]
+    if interface["type"] in _HANGING:
+        # Of these only one on a card that the kernel lists has a value here; 0: it hangs on none.
+        parent = shown.get("vlan-raw-device") or name.rpartition(":")[0]
+        shown["exists"] = None if parent in wanted else 0
+    for version, bits in (("", "32"), ("6", "128")):
+        if address := shown.get(f"address{version}"):
+            shown[f"cidr{version}"] = f"{address}/{shown.get(f'netmask{version}', bits)}"
     return shown
 
 
@@ -95,7 +97,7 @@ def shown_interfaces(call: Call, kind: str | None) -> list[dict[str, Any]]:
     wanted, now = configured(call.lab.store, node), applied(call.lab.store, node)
     kinds = _PREFIX.get(kind or "", (kind,))
     return [
-        {"iface": name, **_shown(name, interface, now)}
+        {"iface": name, **_shown(name, interface, wanted, now)}
         for name, interface in wanted.items()
         if (kind in (None, "include_sdn") or interface["type"] in kinds)
         and _visible(call, name, interface)
@@ -123,60 +125,44 @@ def _difference(now: Interfaces, wanted: Interfaces) -> str:
 async def read_interface(call: Call) -> Any:
     """One interface as it is to be."""
     node, name = call.params["node"], call.params["iface"]
-    found = configured(call.lab.store, node).get(name)
-    if found is None:
+    wanted = configured(call.lab.store, node)
+    if name not in wanted:
         raise bad_parameter("iface", "interface does not exist")
-    return _shown(name, found, applied(call.lab.store, node))
+    return _shown(name, wanted[name], wanted, applied(call.lab.store, node))
 
 
-def _values(call: Call) -> dict[str, Any]:
-    """The parameters as the file has them: texts, addresses split from their prefix length."""
-    values = {
-        name: value if name in _NUMBERS else str(value)
+def _given(call: Call) -> dict[str, Any]:
+    """The options of a call, numbers as texts but for flags."""
+    return {
+        name: value if name in _FLAGS else str(value)
         for name, value in call.params.items()
-        if name not in ("node", "iface", "delete", "cidr", "cidr6", "netmask")
+        if name not in ("node", "iface", "delete")
     }
+
+
+def _split_addresses(values: dict[str, Any]) -> None:
+    """Address and length of what is given as one; a mask as its length."""
     for version in ("", "6"):
-        if (cidr := call.params.get(f"cidr{version}")) is not None:
-            for name in (f"address{version}", f"netmask{version}"):
-                if values.get(name) or call.params.get(name):
-                    raise bad_parameter(name, f"{name} conflicts with cidr{version}")
-            address, _, bits = cidr.partition("/")
-            values |= {f"address{version}": address, f"netmask{version}": bits}
-    if "netmask" in call.params:
-        mask = int(ipaddress.IPv4Address(call.params["netmask"]))
-        values["netmask"] = str(mask.bit_count())
-    _check_address6(values.get("address6"))
-    for name in ("comments", "comments6"):
-        if values.get(name) and not values[name].endswith("\n"):
-            values[name] += "\n"
-    for name in (*PORTS, "bridge_vids"):
-        if name in values:
-            values[name] = " ".join(split_list(values[name]))
-    return values
-
-
-def _check_address6(text: str | None) -> None:
-    """Only an address that one host may have."""
-    if text is None:
-        return
-    address = ipaddress.IPv6Address(text)
-    kinds = {
-        "MULTICAST": address.is_multicast,
-        "LOOPBACK": address.is_loopback,
-        "UNSPECIFIED": address.is_unspecified,
-    }
-    if kind := next((kind for kind, fits in kinds.items() if fits), None):
-        fault = f"{text} with type '{kind}', cannot be used as host IPv6 address."
-        raise bad_parameter("address", fault)
+        if not values.get(f"cidr{version}"):
+            continue
+        for name in (f"address{version}", f"netmask{version}"):
+            if values.get(name):
+                raise bad_parameter(name, f"{name} conflicts with cidr{version}")
+        address, _, bits = values.pop(f"cidr{version}").partition("/")
+        values |= {f"address{version}": address, f"netmask{version}": bits}
+    if "." in values.get("netmask", ""):
+        values["netmask"] = str(int(ipaddress.IPv4Address(values["netmask"])).bit_count())
 
 
 def _with_methods(values: dict[str, Any]) -> dict[str, Any]:
-    """How the interface gets its addresses follows from the addresses in this very call."""
+    """How the interface gets its addresses follows from the addresses in this very call; so does
+    which of them the file has a part for."""
+    present = [kind for kind in ("inet", "inet6") if values.get(f"address{kind[4:]}")]
     return {
         **values,
-        "method": "static" if "address" in values else "manual",
-        "method6": "static" if "address6" in values else "manual",
+        "families": present or ["inet"],
+        "method": "static" if "inet" in present else "manual",
+        "method6": "static" if "inet6" in present else "manual",
     }
 
 
@@ -194,6 +180,11 @@ def _check_others(call: Call, interfaces: Interfaces, values: dict[str, Any]) ->
                 raise bad_parameter(wanted, f"{port} is already used on interface '{other}'.")
 
 
+def _check_tags(values: dict[str, Any]) -> None:
+    if values.get("bridge_vids") and not split_list(values["bridge_vids"]):
+        raise bad_parameter("bridge_vids", "VLAN list items are empty")
+
+
 @handles("POST", "/nodes/{node}/network")
 async def create_interface(call: Call) -> Any:
     """Add an interface to the configuration; it is there after the next reload."""
@@ -201,10 +192,15 @@ async def create_interface(call: Call) -> Any:
     interfaces = configured(call.lab.store, node)
     if name in interfaces:
         raise bad_parameter("iface", "interface already exists")
-    values = _values(call)
+    values = _given(call)
     _check_others(call, interfaces, values)
+    _split_addresses(values)
+    check_host_address(values)
     if values["type"].startswith("OVS"):
         raise failure("Open VSwitch is not installed (need package 'openvswitch-switch')")
+    _check_tags(values)
+    if "bridge_vids" in values:
+        values["bridge_vids"] = " ".join(split_list(values["bridge_vids"]))
     _save(call.lab.store, node, {**interfaces, name: _with_methods(values)})
 
 
@@ -213,22 +209,24 @@ async def change_interface(call: Call) -> Any:
     """Change an interface in the configuration."""
     node, name = call.params["node"], call.params["iface"]
     interfaces = configured(call.lab.store, node)
-    found = interfaces.get(name)
-    if found is None:
+    if name not in interfaces:
         raise bad_parameter("iface", "interface does not exist")
-    values = _values(call)
+    kept = _without(interfaces[name], split_list(call.params.get("delete", "")))
+    values = _given(call)
+    _split_addresses(values)
     _check_others(call, interfaces, values)
-    gone = _gone(call)
-    kept = {key: value for key, value in found.items() if key not in gone}
+    check_host_address(values)
+    _check_tags(values)
     _save(call.lab.store, node, {**interfaces, name: {**kept, **_with_methods(values)}})
 
 
-def _gone(call: Call) -> set[str]:
-    names = set(split_list(call.params.get("delete", "")))
+def _without(interface: Interface, gone: list[str]) -> Interface:
+    """An interface without some options: an address goes by `cidr` only, since it is kept twice."""
+    names = set(gone) - {"address", "address6"}
     for version in ("", "6"):
         if f"cidr{version}" in names:
             names |= {f"address{version}", f"netmask{version}"}
-    return names
+    return {key: value for key, value in interface.items() if key not in names}
 
 
 @handles("DELETE", "/nodes/{node}/network/{iface}")
@@ -245,7 +243,13 @@ async def delete_interface(call: Call) -> Any:
 @handles("DELETE", "/nodes/{node}/network")
 async def revert(call: Call) -> Any:
     """Forget all changes that are not applied."""
-    _save(call.lab.store, call.params["node"], applied(call.lab.store, call.params["node"]))
+    node, store = call.params["node"], call.lab.store
+    now = applied(store, node)
+    for name in configured(store, node).keys() | now.keys():
+        if name in now:
+            store.put("iface", f"{node}/{name}", {"config": now[name], "applied": now[name]})
+        else:
+            store.delete("iface", f"{node}/{name}")
 
 
 @handles("PUT", "/nodes/{node}/network")

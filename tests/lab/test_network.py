@@ -43,10 +43,17 @@ def test_flags_that_are_off_and_empty_texts_are_not_in_the_file(lab: ServedLab) 
     params = {"autostart": "1", "bridge_vlan_aware": "1", "comments": "c"}
     lab.call("POST", NET, iface="vmbr7", type="bridge", **params).ok()
     assert lab.get(f"{NET}/vmbr7")["bridge_vids"] == "2-4094"
-    off = {"autostart": "0", "bridge_vlan_aware": "0", "comments": ""}
+    off = {"autostart": "0", "comments": ""}
     lab.call("PUT", f"{NET}/vmbr7", type="bridge", **off).ok()
-    gone = {"autostart", "bridge_vlan_aware", "bridge_vids", "comments"}
-    assert not gone & lab.get(f"{NET}/vmbr7").keys()
+    assert not {"autostart", "comments"} & lab.get(f"{NET}/vmbr7").keys()
+
+
+def test_a_bridge_knows_vlans_until_that_is_deleted(lab: ServedLab) -> None:
+    lab.call("POST", NET, iface="vmbr7", type="bridge", bridge_vlan_aware="0").ok()
+    lab.call("PUT", f"{NET}/vmbr7", type="bridge", bridge_vlan_aware="0").ok()
+    assert lab.get(f"{NET}/vmbr7")["bridge_vids"] == "2-4094"
+    lab.call("PUT", f"{NET}/vmbr7", type="bridge", delete="bridge_vlan_aware").ok()
+    assert not {"bridge_vlan_aware", "bridge_vids"} & lab.get(f"{NET}/vmbr7").keys()
 
 
 def test_the_file_keeps_kinds_of_interfaces_together(lab: ServedLab) -> None:
