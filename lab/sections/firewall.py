@@ -15,6 +15,7 @@ from lab.firewall.scopes import (
     CLUSTER,
     CONTAINER,
     DATACENTER,
+    EMPTY,
     GROUP,
     GUEST,
     HOST,
@@ -29,6 +30,7 @@ from lab.store import Value
 
 Answer = Callable[[Scope, Call], Awaitable[Any]]
 _META = ("node", "vmid", "vnet", "group", "digest", "delete", "pos", "moveto")
+_OF_GROUPS = ("type", "action", "enable", "iface", "comment")
 _UNDEFINED = (
     "Can't use an undefined value as an ARRAY reference "
     "at /usr/share/perl5/PVE/API2/Firewall/Rules.pm line 1."
@@ -98,20 +100,33 @@ def _given(call: Call) -> Rule:
 def _checked(scope: Scope, call: Call, rule: Rule) -> Rule:
     filled = {name: value for name, value in rule.items() if value not in ("", "-")}
     scopes = scopes_of(scope, call)
-    return rule_checks.checked(filled, env=scope.env, directions=scope.directions, scopes=scopes)
+    good = rule_checks.checked(filled, env=scope.env, directions=scope.directions, scopes=scopes)
+    good["enable"] = 1 if good.get("enable") else 0
+    if good["type"] == "group":  # of such a rule, no more is written to the file
+        return {name: value for name, value in good.items() if name in _OF_GROUPS}
+    return good
+
+
+def _check_there(scope: Scope, call: Call) -> None:
+    """500 for settings that have no file, where nothing has been set: they have no list of rules
+    that could be changed."""
+    if scope is not GROUP and scope.read(call) == EMPTY:
+        if scope is DATACENTER and _groups(call):
+            return
+        raise failure(_UNDEFINED)
 
 
 async def create_rule(scope: Scope, call: Call) -> Any:
     """A new rule, always before all others; `pos` is taken and ignored."""
     present = scope.read(call)["rules"]
-    rule = {"enable": 0} | _checked(scope, call, _given(call))
-    scope.write(call, rules=[rule, *present])
+    scope.write(call, rules=[_checked(scope, call, _given(call)), *present])
 
 
 async def change_rule(scope: Scope, call: Call) -> Any:
     """Change a rule, or with `moveto` put it before the rule that stands there."""
     present: list[Rule] = scope.read(call)["rules"]
     check_digest(call.params.get("digest"), present)
+    _check_there(scope, call)
     rule, pos = _rule_at(scope, call), call.params["pos"]
     target = call.params.get("moveto", pos)
     if target != pos:
@@ -126,7 +141,7 @@ async def change_rule(scope: Scope, call: Call) -> Any:
         if name in ("type", "action"):
             raise bad_parameter("delete", f"unable to delete required property '{name}'")
         rule.pop(name, None)
-    changed = {"enable": 0} | _checked(scope, call, rule)
+    changed = _checked(scope, call, rule)
     scope.write(call, rules=[*present[:pos], changed, *present[pos + 1 :]])
 
 
@@ -134,8 +149,7 @@ async def delete_rule(scope: Scope, call: Call) -> Any:
     """Remove a rule."""
     present = scope.read(call)["rules"]
     check_digest(call.params.get("digest"), present)
-    if scope is HOST and not present:
-        raise failure(_UNDEFINED)  # a host's empty settings have no list of rules
+    _check_there(scope, call)
     _rule_at(scope, call)
     pos = call.params["pos"]
     scope.write(call, rules=[*present[:pos], *present[pos + 1 :]])
@@ -204,8 +218,11 @@ async def create_group(call: Call) -> Any:
         return
     if name in groups:
         raise bad_parameter("group", f"Security group '{name}' already exists")
-    comment = call.params.get("comment", "")
-    call.lab.store.put("firewall", f"group/{name}", {"rules": [], "comment": comment})
+    # The file keeps names in small letters, and takes a group of the same name for the same one.
+    key, comment = name.lower(), call.params.get("comment", "")
+    there = groups.get(key, {"rules": []})
+    row = {**there, "comment": there.get("comment") or comment}
+    call.lab.store.put("firewall", f"group/{key}", row)
 
 
 def _rename_group(call: Call, old: str, name: str) -> None:
@@ -218,7 +235,7 @@ def _rename_group(call: Call, old: str, name: str) -> None:
     if name in groups and name != old:
         raise bad_parameter("group", f"Security group '{name}' does already exist")
     row = {**groups[old], "comment": call.params.get("comment", groups[old].get("comment", ""))}
-    store.put("firewall", f"group/{name}", row)
+    store.put("firewall", f"group/{name.lower()}", row)
     if name == old:
         return
     for key, settings in store.items("firewall"):
@@ -229,7 +246,8 @@ def _rename_group(call: Call, old: str, name: str) -> None:
         ]
         if renamed != rules and not key.startswith("vnet/"):
             store.put("firewall", key, {**settings, "rules": renamed})
-    store.delete("firewall", f"group/{old}")
+    if name.lower() != old:
+        store.delete("firewall", f"group/{old}")
 
 
 @handles("DELETE", "/cluster/firewall/groups/{group}")

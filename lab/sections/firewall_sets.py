@@ -24,7 +24,9 @@ def _alias(scope: Scope, call: Call) -> Value:
 
 
 def _shown_alias(alias: Value) -> dict[str, Any]:
-    return {**_filled(alias), "ipversion": network(alias["cidr"]).version}
+    found = network(alias["cidr"])
+    cidr = alias["cidr"].removesuffix(f"/{found.max_prefixlen}")
+    return {**_filled(alias), "cidr": cidr, "ipversion": found.version}
 
 
 def _filled(values: Value) -> dict[str, Any]:
@@ -114,8 +116,10 @@ async def create_set(scope: Scope, call: Call) -> Any:
     if old is None:
         if name in present:
             raise bad_parameter("name", f"IPSet '{name}' already exists")
-        made = {"entries": [], "comment": call.params.get("comment", "")}
-        _write_set(scope, call, name, made)
+        # The file keeps names in small letters, and takes a set of the same name for the same one.
+        there = present.get(name.lower(), {"entries": []})
+        comment = there.get("comment") or call.params.get("comment", "")
+        _write_set(scope, call, name.lower(), {**there, "comment": comment})
         return
     check_digest(call.params.get("digest"), _set_list(scope, call))
     if old not in present:
@@ -125,7 +129,7 @@ async def create_set(scope: Scope, call: Call) -> Any:
     ipset = present[old]
     comment = call.params.get("comment", ipset.get("comment", ""))
     _write_set(scope, call, old, None)
-    _write_set(scope, call, name, {**ipset, "comment": comment})
+    _write_set(scope, call, name.lower(), {**ipset, "comment": comment})
 
 
 async def delete_set(scope: Scope, call: Call) -> Any:
