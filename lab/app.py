@@ -70,6 +70,7 @@ HANDLER_MODULES = (
     "lab.sections.sdn_firewall",
     "lab.sections.sdn_subnets",
     "lab.sections.sdn_controllers",
+    "lab.sections.sdn_services",
     "lab.guests",
     "lab.lxc",
     "lab.consoles",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from lab.errors import bad_parameter, bad_parameters, failure
 from lab.sdn.files import Sections
 from lab.section_file import Section, section_type
+from lab.store import Store
 
 _NAMES = "nodes dns reversedns dnszone ipam"
 TYPES = {
@@ -21,7 +22,7 @@ TYPES = {
     ),
     "faucet": section_type("controller dp-id", _NAMES),
 }
-IPAMS: Mapping[str, str] = {"pve": "pve"}
+DNS, IPAMS = "dns", "ipams"
 _LAST_VLAN = 4096
 _LAST_VXLAN = 16_777_216
 _OVERLAYS = ("vxlan", "evpn")
@@ -29,15 +30,21 @@ _PLACE = " at /usr/share/perl5/PVE/Network/SDN/Zones/{}Plugin.pm line 1."
 NO_TYPE = "cannot lookup undefined type! at /usr/share/perl5/PVE/SectionConfig.pm line 1."
 
 
-def check_services(zone: Section) -> None:
-    """400 for name servers and address management that are not there; the lab has no DNS
-    plugin."""
+def services(store: Store, name: str) -> dict[str, Section]:
+    """The defined name servers or address managements; the cluster's own is always there."""
+    found = dict(store.items(f"sdn-{name}"))
+    return {**found, "pve": {"type": "pve"}} if name == IPAMS else found
+
+
+def check_services(store: Store, zone: Section) -> None:
+    """400 for name servers and address management that are not there."""
+    servers = services(store, DNS)
     for key in ("dns", "reversedns"):
-        if zone.get(key):
+        if zone.get(key) and zone[key] not in servers:
             raise bad_parameter(key, f"{zone[key]} don't exist")
     if zone.get("dnszone") and not zone.get("dns"):
         raise bad_parameter("dnszone", "missing dns server")
-    if zone.get("ipam") and zone["ipam"] not in IPAMS:
+    if zone.get("ipam") and zone["ipam"] not in services(store, IPAMS):
         raise bad_parameter("ipam", f"{zone['ipam']} not existing")
 
 

@@ -5,21 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from lab.call import Call
-from lab.digest import digest_of
 from lab.errors import bad_parameter, failure
 from lab.guests.nets import is_net, parse_net
 from lab.routes import handles
 from lab.sdn import lock
 from lab.sdn.files import SUBNETS, VNETS, ZONES, commit, has_pending, roll_back
 from lab.sdn.status import vnet_status, zone_status
-from lab.sdn.zones import IPAMS
 from lab.section_file import by_name
 from lab.sections.network import reload_task, shown_interfaces
 from lab.store import Store
 from lab.tasks import TaskLog
 
 _PENDING = "configuration has pending changes at /usr/share/perl5/PVE/API2/Network/SDN.pm line 1."
-_AUDIT = ["SDN.Audit"]
+_ONLY_PVE = (
+    "Currently only PVE IPAM is supported! "
+    "at /usr/share/perl5/PVE/API2/Network/SDN/Ipams.pm line 1."
+)
 _READ = ["SDN.Audit", "SDN.Allocate"]
 
 
@@ -77,48 +78,28 @@ async def forget_changes(call: Call) -> Any:
         _release(call, token)
 
 
-@handles("GET", "/cluster/sdn/ipams")
-async def list_ipams(call: Call) -> Any:
-    """The address management of the cluster itself; others are not there."""
-    rows = [{"ipam": name, "type": kind, "digest": digest_of({})} for name, kind in IPAMS.items()]
-    return [
-        row
-        for row in rows
-        if call.lab.rights.has(call.user, f"/sdn/ipams/{row['ipam']}", _READ, one=True)
-    ]
-
-
-@handles("GET", "/cluster/sdn/ipams/{ipam}")
-async def read_ipam(call: Call) -> Any:
-    """One of them."""
-    name = call.params["ipam"]
-    if name not in IPAMS:
-        raise failure(f"sdn '{name}' does not exist")
-    return {"ipam": name, "type": IPAMS[name], "digest": digest_of({})}
-
-
 @handles("GET", "/cluster/sdn/ipams/{ipam}/status")
 async def ipam_entries(call: Call) -> Any:
-    """Addresses that are taken: the gateways of applied and planned ranges."""
-    store = call.lab.store
-    zones = {n for n, z in ZONES.read(store).items() if z.get("ipam") == call.params["ipam"]}
+    """Addresses that are taken: gateways of ranges in zones that give addresses to guests."""
+    store, rights = call.lab.store, call.lab.rights
+    if call.params["ipam"] != "pve":
+        raise failure(_ONLY_PVE)
+    zones = {
+        name for name, zone in ZONES.read(store).items() if zone.get("ipam") and zone.get("dhcp")
+    }
     return [
         {
             "gateway": 1,
             "ip": subnet["gateway"],
             "subnet": "/".join(name.split("-")[1:3]),
             "vnet": subnet["vnet"],
-            "zone": name.partition("-")[0],
+            "zone": zone,
         }
         for name, subnet in by_name(SUBNETS.read(store))
-        if name.partition("-")[0] in zones and subnet.get("gateway")
+        if (zone := name.partition("-")[0]) in zones
+        and subnet.get("gateway")
+        and rights.has(call.user, f"/sdn/zones/{zone}/{subnet['vnet']}", _READ, one=True)
     ]
-
-
-@handles("GET", "/cluster/sdn/dns")
-async def list_dns(_call: Call) -> Any:
-    """Name servers that SDN writes to; the lab has none."""
-    return []
 
 
 @handles("GET", "/nodes/{node}/sdn/zones")

@@ -72,7 +72,7 @@ async def create_zone(call: Call) -> Any:
         zones = ZONES.read(store)
         if name in zones:
             raise failure(f"sdn zone object ID '{name}' already defined")
-        check_services(values)
+        check_services(store, values)
         _save(call, {"type": kind, **filled(values)})
 
 
@@ -98,7 +98,7 @@ async def change_zone(call: Call) -> Any:
         changed = filled({**kept, **values})
         if zone.get("ipam", "") != changed.get("ipam", ""):
             _check_no_subnets(call, name)
-        check_services(values)
+        check_services(store, values)
         _save(call, changed)
 
 

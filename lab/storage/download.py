@@ -58,15 +58,19 @@ async def query_url(call: Call) -> dict[str, Any]:
         ):
             return _metadata(response)
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise failure(f"invalid server response: '500 {_unreachable(url, error)}'") from error
+        raise failure(f"invalid server response: '500 {unreachable(url, error)}'") from error
 
 
-def _unreachable(url: str, error: Exception) -> str:
+def unreachable(url: str, error: Exception) -> str:
+    """Why a server was not reached, as HTTP clients of Perl say it."""
     parts = urlsplit(url)
     if not isinstance(error, aiohttp.ClientConnectorError):
         return "read timeout" if isinstance(error, TimeoutError) else str(error)
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    return f"Can't connect to {parts.hostname}:{port} ({error.os_error.strerror})"
+    # A refused connection is told by its number only; a name that is not found has none.
+    number = error.os_error.errno or 0
+    reason = os.strerror(number) if number > 0 else error.os_error.strerror
+    return f"Can't connect to {parts.hostname}:{port} ({reason})"
 
 
 def _metadata(response: aiohttp.ClientResponse) -> dict[str, Any]:
