@@ -71,6 +71,7 @@ HANDLER_MODULES = (
     "lab.sections.sdn_subnets",
     "lab.sections.sdn_controllers",
     "lab.sections.sdn_services",
+    "lab.sections.sdn_addresses",
     "lab.guests",
     "lab.lxc",
     "lab.consoles",

@@ -9,18 +9,13 @@ from lab.errors import bad_parameter, failure
 from lab.guests.nets import is_net, parse_net
 from lab.routes import handles
 from lab.sdn import lock
-from lab.sdn.files import SUBNETS, VNETS, ZONES, commit, has_pending, roll_back
+from lab.sdn.files import VNETS, ZONES, commit, has_pending, roll_back
 from lab.sdn.status import vnet_status, zone_status
-from lab.section_file import by_name
 from lab.sections.network import reload_task, shown_interfaces
 from lab.store import Store
 from lab.tasks import TaskLog
 
 _PENDING = "configuration has pending changes at /usr/share/perl5/PVE/API2/Network/SDN.pm line 1."
-_ONLY_PVE = (
-    "Currently only PVE IPAM is supported! "
-    "at /usr/share/perl5/PVE/API2/Network/SDN/Ipams.pm line 1."
-)
 _READ = ["SDN.Audit", "SDN.Allocate"]
 
 
@@ -76,30 +71,6 @@ async def forget_changes(call: Call) -> Any:
     with lock.changing(store, token, "could not rollback SDN configuration"):
         roll_back(store)
         _release(call, token)
-
-
-@handles("GET", "/cluster/sdn/ipams/{ipam}/status")
-async def ipam_entries(call: Call) -> Any:
-    """Addresses that are taken: gateways of ranges in zones that give addresses to guests."""
-    store, rights = call.lab.store, call.lab.rights
-    if call.params["ipam"] != "pve":
-        raise failure(_ONLY_PVE)
-    zones = {
-        name for name, zone in ZONES.read(store).items() if zone.get("ipam") and zone.get("dhcp")
-    }
-    return [
-        {
-            "gateway": 1,
-            "ip": subnet["gateway"],
-            "subnet": "/".join(name.split("-")[1:3]),
-            "vnet": subnet["vnet"],
-            "zone": zone,
-        }
-        for name, subnet in by_name(SUBNETS.read(store))
-        if (zone := name.partition("-")[0]) in zones
-        and subnet.get("gateway")
-        and rights.has(call.user, f"/sdn/zones/{zone}/{subnet['vnet']}", _READ, one=True)
-    ]
 
 
 @handles("GET", "/nodes/{node}/sdn/zones")

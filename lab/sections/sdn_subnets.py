@@ -13,6 +13,7 @@ from lab.routes import handles
 from lab.sdn.files import SUBNETS, VNETS, ZONES
 from lab.sdn.lock import changing
 from lab.section_file import Section, by_name, filled, section_type
+from lab.sections.sdn_addresses import taken
 from lab.sections.sdn_vnets import READ, WRITE, require_vnet
 
 _TYPE = section_type("vnet", "gateway snat dnszoneprefix dhcp-range dhcp-dns-server")
@@ -147,4 +148,6 @@ async def delete_subnet(call: Call) -> Any:
         zone = ZONES.read(store).get(vnet["zone"], {})
         if zone.get("ipam") and name not in SUBNETS.read(store):
             raise failure("zone '' doesn't exist in IPAM DB")
+        if zone.get("ipam") and taken(store, name):
+            raise failure(f"cannot delete subnet '{computed(name)['cidr']}', not empty")
         store.delete(SUBNETS.kind, name)
