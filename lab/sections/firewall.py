@@ -61,7 +61,9 @@ async def change_options(scope: Scope, call: Call) -> Any:
     given = {k: v for k, v in call.params.items() if k in known}
     if scope is DATACENTER and given.get("enable", 0) > 1:
         given["enable"] = int(time.time())  # enabled, if nobody has locked himself out by then
-    scope.write(call, options=kept | given)
+    # An option without a value is a line that the file's reader does not understand.
+    options = {name: value for name, value in (kept | given).items() if value != ""}
+    scope.write(call, options=options)
 
 
 def _option_names(call: Call) -> set[str]:

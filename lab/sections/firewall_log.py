@@ -21,7 +21,7 @@ def _answer(call: Call, vmid: int | None) -> list[dict[str, Any]]:
         for line in lines
         if (vmid is None or line.startswith(f"{vmid} ")) and _within(line, params)
     ]
-    call.extra["total"] = len(found)
+    call.extra["total"] = len(found) or 1  # of nothing, one line tells
     if not found:
         return [{"n": 1, "t": _NOTHING}]
     start, limit = params.get("start", 0), params.get("limit", PAGE)

