@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lab.spec import Property, PropertyString, load_formats
-from lab.validate import INTEGER, NUMBER, check_object
+from lab.validate import INTEGER, NUMBER, check_object, finite, whole
 
 Check = Callable[[str], None]
 TogetherCheck = Callable[[dict[str, Any]], None]
@@ -173,10 +173,10 @@ class _SpelledFloat(float):
 
 
 def _typed(known: Property, value: str) -> Any:
-    whole = known.type in ("integer", "boolean")
-    if not whole and known.type != "number":
+    if known.type not in ("integer", "boolean", "number"):
         return value
-    number = int(value) if whole or INTEGER.fullmatch(value) else float(value)
+    fractional = known.type == "number" and not INTEGER.fullmatch(value)
+    number = finite(value) if fractional else whole(value)
     if str(number) == value:
         return number
     spelled = _SpelledInt(number) if isinstance(number, int) else _SpelledFloat(number)

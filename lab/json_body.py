@@ -15,6 +15,8 @@ _PLAIN = re.compile(r'[^"\\\x00-\x1f]*')
 _DIGIT = re.compile(r"[0-9]")
 _DIGITS = re.compile(r"[0-9]*")
 _ESCAPE = re.compile(r'\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})')
+_HIGH = re.compile(r"\\u[dD][89abAB]..$")
+_LOW = re.compile(r"\\u[dD][c-fC-F]..")
 _WORDS = {"t": "true", "f": "false", "n": "null"}
 _CONTROLS = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "\f": "\\f", "\\": "\\\\"}
 _SHOWN = 20  # characters of the rest that a refusal quotes
@@ -25,6 +27,7 @@ def parse_json(text: str) -> dict[str, Any]:
     Perl makes of them; truth values stay, since they are told apart from texts."""
     try:
         found = json.loads(text, parse_int=str, parse_float=_number, parse_constant=_refuse)
+        json.dumps(found, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except ValueError:
         what, place = _Reader(text).fault()
         rest = _rest(text, place)
@@ -151,11 +154,25 @@ class _Reader:
                 self._fail("unexpected end of string while parsing JSON string")
             if not self._sees("\\"):
                 self._fail("invalid character encountered while parsing JSON string")
-            if not self._skip(_ESCAPE):
-                if self._sees("\\u"):
-                    self._at += 2
-                    self._fail("exactly four hexadecimal digits expected")
-                self._fail("illegal backslash escape sequence in string")
+            self._escape()
+
+    def _escape(self) -> None:
+        begun = self._at
+        if not self._skip(_ESCAPE):
+            if self._sees("\\u"):
+                self._at += 2
+                self._fail("exactly four hexadecimal digits expected")
+            self._fail("illegal backslash escape sequence in string")
+        letter = self._text[begun : self._at]
+        if _LOW.match(letter):
+            self._fail("missing high surrogate character in surrogate pair")
+        if not _HIGH.match(letter):
+            return
+        if not self._sees("\\u"):
+            self._fail("missing low surrogate character in surrogate pair")
+        second = self._at
+        if self._skip(_ESCAPE) and not _LOW.match(self._text, second):
+            self._fail("surrogate pair expected")
 
     def _number(self) -> None:
         self._at += self._sees("-")

@@ -147,7 +147,7 @@ class Store:
                 if value is not None:
                     write_row(database, kind, key, value)
             database.execute("COMMIT")
-        except sqlite3.Error:
+        except BaseException:  # also what a row's value breaks: no transaction stays open
             database.execute("ROLLBACK")
             raise
 

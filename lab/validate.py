@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -11,6 +12,7 @@ from lab.errors import bad_parameters
 from lab.spec import MethodSpec, Properties, Property, PropertyString
 
 INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
+_DIGITS = 40  # of a whole number that is read as one
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _UNKNOWN = "property is not defined in schema and the schema does not allow additional properties"
 _MISSING = "property is missing and it is not optional"
@@ -19,9 +21,9 @@ _MISSING = "property is missing and it is not optional"
 def validate(spec: MethodSpec, raw: dict[str, Any]) -> dict[str, Any]:
     """The typed parameters; ApiError 400 that names every fault.
 
-    Integers become int, numbers int or float, booleans 0 or 1, all else stays text (property
-    strings too: `lab.formats.parse_property_string` takes them apart). JSON null is an absent
-    parameter. A single value for an array becomes a list of one.
+    Integers become int (beyond 64 bits float), numbers int or float, booleans 0 or 1, all else
+    stays text (property strings too: `lab.formats.parse_property_string` takes them apart). JSON
+    null is an absent parameter. A single value for an array becomes a list of one.
     """
     value, more = _variant(spec, raw)
     known = {**spec.parameters, **more}
@@ -183,7 +185,21 @@ def _typed(known: Property | None, value: Any) -> Any:
     if known.type == "boolean":
         return int(value)
     if known.type == "integer":
-        return int(value)
+        return whole(value)
     if known.type == "number":
-        return int(value) if INTEGER.fullmatch(str(value)) else float(value)
+        return whole(value) if INTEGER.fullmatch(str(value)) else finite(str(value))
     return str(value)
+
+
+def whole(value: Any) -> int | float:
+    """A whole number; one beyond 64 bits is a float, as Perl has it."""
+    text = str(value)
+    number = int(text) if len(text) < _DIGITS else float(text)
+    if -(2**63) <= number < 2**64:
+        return int(number)
+    return finite(text)
+
+
+def finite(text: str) -> float:
+    """A number that JSON can hold."""
+    return max(-sys.float_info.max, min(sys.float_info.max, float(text)))

@@ -58,7 +58,7 @@ def check_zone(name: str, zone: Section, zones: Sections, controllers: Sections)
 
 
 def _check_evpn(name: str, zone: Section, zones: Sections, controllers: Sections) -> None:
-    place, controller = _PLACE.format("Evpn"), zone["controller"]
+    place, controller = _PLACE.format("Evpn"), zone.get("controller", "")
     if controller not in controllers:
         raise failure(f"controller {controller} don't exist{place}")
     if controllers[controller]["type"] != "evpn":
@@ -78,7 +78,7 @@ def check_unused(name: str, vnets: Sections) -> None:
 def check_vnet(name: str, vnets: Sections, zones: Sections) -> None:
     """What the kind of its zone asks of a network; `vnets` holds it as it is to be."""
     vnet = vnets[name]
-    zone = zones.get(vnet["zone"])
+    zone = zones.get(vnet.get("zone", ""))
     if zone is None:
         raise failure(NO_TYPE)
     others = {other: found for other, found in vnets.items() if other != name}

@@ -130,7 +130,7 @@ async def change_rule(scope: Scope, call: Call) -> Any:
     check_digest(call.params.get("digest"), present)
     _check_there(scope, call)
     rule, pos = _rule_at(scope, call), call.params["pos"]
-    target = call.params.get("moveto", pos)
+    target = int(min(call.params.get("moveto", pos), len(present)))
     if target != pos:
         before = [r for place, r in enumerate(present[:target]) if place != pos]
         after = [r for place, r in enumerate(present[target:], target) if place != pos]

@@ -124,14 +124,14 @@ async def delete_service(service: Service, call: Call) -> Any:
 
 async def _check_server(section: Section) -> None:
     """500 when the server does not answer in its own language."""
-    kind, url = section["type"], section.get("url")
+    kind, url = section["type"], section.get("url", "")
     if kind == "powerdns":
-        prefix, key = "dns api error: ", {"X-API-Key": section["key"]}
+        prefix, key = "dns api error: ", {"X-API-Key": section.get("key", "")}
     elif kind == "netbox":
-        url, key = f"{url}/ipam/aggregates/", {"Authorization": f"token {section['token']}"}
+        url, key = f"{url}/ipam/aggregates/", {"Authorization": f"token {section.get('token', '')}"}
         prefix = "Can't connect to netbox api: "
     elif kind == "phpipam":
-        url, key = f"{url}/sections/{section['section']}", {"Token": section["token"]}
+        url, key = f"{url}/sections/{section['section']}", {"Token": section.get("token", "")}
         prefix = "Can't connect to phpipam api: "
     else:
         return

@@ -96,7 +96,9 @@ async def change_vnet(call: Call) -> Any:
         vnet = vnets[name]
         kept = _TYPE.without(vnet, split_list(call.params.get("delete", "")), values)
         changed = filled({**kept, **values})
-        if changed.get("zone") != vnet["zone"] and subnets_of(store, name):
+        if "zone" not in changed:
+            raise bad_parameter("zone", "cannot delete zone")
+        if changed["zone"] != vnet["zone"] and subnets_of(store, name):
             raise bad_parameter("zone", "can't change zone if subnets exist")
         _save(store, name, changed, vnets)
 

@@ -33,6 +33,11 @@ _PATH = re.compile(r"/[-/a-zA-Z0-9_.@]+")
 _IS_BASE = (
     "delete storage failed: can't remove storage - storage is used as base of another storage"
 )
+_ZFS_PLACE = " at /usr/share/perl5/PVE/Storage/ZFSPlugin.pm line 1."
+# Where a server has its volumes that cannot be asked for it.
+_ZFS_BASE = {
+    "comstar": "/dev/zvol/rdsk", "istgt": "/dev/zvol", "iet": "/dev/zvol", "LIO": "/dev/zvol"
+}  # fmt: skip
 _META = ("storage", "type", "digest", "delete")
 
 
@@ -149,6 +154,11 @@ def _check_new(call: Call, name: str, kind: str, values: dict[str, Any]) -> None
         raise failure("missing password")
     if kind == "pbs":
         _check_keys(values)
+    if kind == "zfs" and not values.get("zfs-base-path"):
+        if values["iscsiprovider"] not in _ZFS_BASE:
+            text = f"unknown iscsi provider. Available [{', '.join(_ZFS_BASE)}]"
+            raise failure(f"{values['iscsiprovider']}: {text}{_ZFS_PLACE}")
+        values["zfs-base-path"] = _ZFS_BASE[values["iscsiprovider"]]
     if kind == "lvm" and (base := values.get("base")):
         config = call.lab.store.get("storage", base.partition(":")[0])
         if config is None:

@@ -167,3 +167,13 @@ def test_what_could_not_be_written_is_tried_again(
         with pytest.raises(sqlite3.OperationalError):
             asyncio.run(store.flush())
     assert reopened(store, path).get("k", "a") == {}
+
+
+def test_a_value_that_cannot_be_written_leaves_no_transaction_open(path: Path) -> None:
+    store = Store(path)
+    store.put("k", "a", {"n": 2**70})
+    with pytest.raises(TypeError):
+        asyncio.run(store.flush())
+    store.put("k", "a", {"n": 1})
+    asyncio.run(store.flush())
+    assert reopened(store, path).get("k", "a") == {"n": 1}

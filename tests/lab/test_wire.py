@@ -83,6 +83,29 @@ def test_broken_json_is_a_fault_of_the_server(lab: ServedLab) -> None:
     assert answer.reason.startswith('\'"\' expected, at character offset 1 (before "bad")')
 
 
+@pytest.mark.parametrize("word", ['"\\ud800"', "NaN", "-Infinity"])
+def test_what_is_json_to_others_only_is_refused_and_nothing_breaks(
+    lab: ServedLab, word: str
+) -> None:
+    body = f'{{"poolid":"a","comment":{word}}}'
+    answer = lab.client.send("POST", "pools", body, {"Content-Type": "application/json"})
+    assert (answer.status, answer.body[:2] != b"{}") == (500, True)
+    assert "at character offset" in answer.reason
+    lab.call("POST", "pools", poolid="b").ok()
+
+
+def test_a_number_beyond_64_bits_is_kept_as_perl_keeps_it(lab: ServedLab) -> None:
+    for name, number, kept in (
+        ("za", "9" * 20, 1e20),
+        ("zb", "-" + "9" * 400, -1.797e308),
+        ("zc", "9" * 5000, 1.797e308),
+    ):
+        lab.call("POST", "cluster/sdn/zones", zone=name, type="simple", mtu=number).ok()
+        assert lab.get(f"cluster/sdn/zones/{name}")["mtu"] == pytest.approx(kept, rel=1e-3)
+    lab.restart()
+    assert lab.get("cluster/sdn/zones/za")["mtu"] == 1e20
+
+
 def test_other_content_types_are_506(lab: ServedLab) -> None:
     answer = lab.client.send("POST", "pools", "<p/>", {"Content-Type": "text/xml"})
     assert (answer.status, answer.reason) == (
