@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import Any
 
 from lab.call import Call
@@ -9,8 +10,9 @@ from lab.errors import bad_parameter, failure, not_implemented
 from lab.guests.nets import is_net, parse_net
 from lab.routes import handles
 from lab.sdn import lock
-from lab.sdn.files import VNETS, ZONES, commit, has_pending, roll_back
+from lab.sdn.files import VNETS, ZONES, Sections, commit, has_pending, on_node, roll_back
 from lab.sdn.status import vnet_status, zone_status
+from lab.section_file import by_name
 from lab.sections.network import reload_task, shown_interfaces
 from lab.sections.sdn_vnets import require_vnet
 from lab.store import Store
@@ -72,6 +74,30 @@ async def forget_changes(call: Call) -> Any:
     with lock.changing(store, token, "could not rollback SDN configuration"):
         roll_back(store)
         _release(call, token)
+
+
+@handles("GET", "/cluster/sdn/dry-run")
+async def compare(call: Call) -> Any:
+    """What applying would change in a host's file of virtual networks; there is no routing."""
+    store, node = call.lab.store, call.params["node"]
+    before = _bridges(ZONES.running(store), VNETS.running(store), node)
+    after = _bridges(ZONES.read(store), VNETS.read(store), node)
+    names = ("/etc/network/interfaces.d/sdn", "/tmp/sdn")  # noqa: S108 - names in a text
+    lines = list(difflib.unified_diff(before, after, *names, lineterm=""))
+    return {"frr-diff": None, "interfaces-diff": "\n".join([*lines, ""]) if lines else None}
+
+
+def _bridges(zones: Sections, vnets: Sections, node: str) -> list[str]:
+    lines: list[str] = []
+    for name, vnet in by_name(vnets):
+        zone = zones.get(vnet["zone"])
+        if zone is None or not on_node(zone, node):
+            continue
+        lines += [f"auto {name}", f"iface {name}", f"\t#zone {vnet['zone']}"]
+        options = {**zone, **vnet}
+        lines += [f"\t{k} {options[k]}" for k in ("bridge", "tag", "mtu", "alias") if k in options]
+        lines.append("")
+    return lines
 
 
 @handles("GET", "/nodes/{node}/sdn/zones")

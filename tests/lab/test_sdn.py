@@ -287,3 +287,15 @@ def test_the_zones_of_a_host_are_told_to_everybody(lab: ServedLab) -> None:
     assert user.call("GET", "nodes/pve1/sdn/zones").ok() == told
     refused = user.call("GET", "nodes/pve1/sdn/zones/z1/content")
     assert refused.reason == "Permission check failed (/sdn/zones/z1, SDN.Audit)"
+
+
+def test_what_applying_would_change_on_a_host_can_be_asked_first(lab: ServedLab) -> None:
+    make(lab, {"zone": "z1", "type": "simple", "nodes": "pve2"})
+    lab.call("POST", f"{SDN}/vnets", vnet="v1", zone="z1").ok()
+    same = {"frr-diff": None, "interfaces-diff": None}
+    assert lab.get(f"{SDN}/dry-run", node="pve1") == same
+    assert "+iface v1\n" in lab.get(f"{SDN}/dry-run", node="pve2")["interfaces-diff"]
+    apply(lab)
+    assert lab.get(f"{SDN}/dry-run", node="pve2") == same
+    missing = {"node": "property is missing and it is not optional"}
+    assert lab.call("GET", f"{SDN}/dry-run").errors == missing
