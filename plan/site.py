@@ -58,7 +58,8 @@ def plan_site(stack: SiteStack) -> SitePlan:
                 name=host.name,
                 bridge=network.bridge,
                 vids=str(network.vlans),
-                ports=host.ports,
+                # Proxmox VE tells a bridge's ports in this order, whatever was written.
+                ports=tuple(sorted(set(host.ports))),
                 comment=mark(name, "clusters"),
             )
             for host in looked.hosts

@@ -35,6 +35,11 @@ def test_every_host_gets_the_bridge_with_the_sites_vlans() -> None:
     ]
 
 
+def test_ports_of_a_bridge_are_planned_in_the_order_in_which_they_are_read() -> None:
+    (planned,) = plan_site(site_stack([host("pve01", ports=["eno2", "eno1"])])).hosts
+    assert planned.ports == ("eno1", "eno2")
+
+
 def test_a_shared_storage_has_one_template_and_local_ones_one_each() -> None:
     images = {each.name: each for each in plan_site(site_stack()).images}
     assert [(t.vmid, t.host) for t in images["debian-12"].templates] == [(9000, "pve01")]
