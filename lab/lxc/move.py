@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from lab.call import Call
@@ -92,11 +93,14 @@ async def _give(call: Call, target: int) -> str:
     require_space(call, names.parse_volume_id(_volume(giver, key))[0])
 
     async def work(log: TaskLog) -> None:
-        first, second = sorted((vmid, target))
-        async with lab.locks.guest(first), lab.locks.guest(second):
+        async with AsyncExitStack() as held:
+            for each in sorted({vmid, target}):
+                await held.enter_async_context(lab.locks.guest(each))
             giver, taker = _check_give(call, (vmid, key), (target, slot))
             log(f"moving volume '{key}' from container '{vmid}' to '{target}'")
+            log(f"removing volume '{key}' from container '{vmid}' config")
             _hand_over(giver, key, taker, slot)
+            log(f"target container '{target}' updated with '{slot}'")
 
     about = f"{vmid}-{key}>{target}-{slot}"
     return await lab.tasks.start(call, node, "move_volume", about, work)
@@ -138,12 +142,11 @@ def _both(lab: Lab, node: str, vmid: int, other: int) -> tuple[Container, Contai
     if places[0] != places[1]:
         text = "Both containers need to be on the same node"
         raise failure(f"{text} ({places[0]} != {places[1]})")
-    found = []
+    found = {}
     for each in (vmid, other):
-        container = load(lab, each, node)
-        container.check_lock()
-        found.append(container)
-    return found[0], found[1]
+        found[each] = load(lab, each, node)
+        found[each].check_lock()
+    return found[vmid], found[other]  # the same one where it only gets another key
 
 
 def _volume(container: Container, key: str) -> str:

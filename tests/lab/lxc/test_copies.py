@@ -113,6 +113,25 @@ def test_a_mount_point_moves_to_another_container(container: Api) -> None:
     assert config(container, 201)["mp3"] == "thin:vm-201-disk-1,mp=/data,size=1G"
 
 
+def test_a_mount_point_may_get_another_key_in_its_own_container(container: Api) -> None:
+    container.ask("PUT", f"{CT}/config", mp0="thin:1,mp=/data")
+    task = container.ask(
+        "POST", f"{CT}/move_volume",
+        **{"volume": "mp0", "target-vmid": "200", "target-volume": "mp1"},
+    )  # fmt: skip
+    assert (task["status"], task["log"][:-1]) == (
+        "OK",
+        [
+            "moving volume 'mp0' from container '200' to '200'",
+            "removing volume 'mp0' from container '200' config",
+            "target container '200' updated with 'mp1'",
+        ],
+    )
+    found = config(container)
+    assert "mp0" not in found
+    assert found["mp1"] == "thin:vm-200-disk-2,mp=/data,size=1G"
+
+
 def test_a_running_container_migrates_with_a_restart(container: Api) -> None:
     container.done("POST", f"{CT}/status/start")
     with pytest.raises(RefusedError, match="without --online or --restart"):
