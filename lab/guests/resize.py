@@ -206,7 +206,7 @@ async def _give(call: Call, target: int) -> str:
         async with lab.locks.guest(first), lab.locks.guest(second):
             giver, taker = _check_give(call, (vmid, key), (target, slot))
             log(f"reassign disk '{key}' from VM '{vmid}' as '{slot}' to VM '{target}'")
-            await _hand_over(call, (giver, key), (taker, slot))
+            await _hand_over(call, log, (giver, key), (taker, slot))
 
     about = f"{vmid}-{key}>{target}-{slot}"
     return await lab.tasks.start(call, node, "qmmove", about, work)
@@ -262,7 +262,9 @@ def _both(lab: Lab, node: str, vmid: int, other: int) -> tuple[Guest, Guest]:
     return found[0], found[1]
 
 
-async def _hand_over(call: Call, source: tuple[Guest, str], target: tuple[Guest, str]) -> None:
+async def _hand_over(
+    call: Call, log: TaskLog, source: tuple[Guest, str], target: tuple[Guest, str]
+) -> None:
     (giver, key), (taker, slot) = source, target
     rows = volumes(giver.lab)
     drive = drives.parse_drive(key, giver.config[key])
@@ -270,7 +272,9 @@ async def _hand_over(call: Call, source: tuple[Guest, str], target: tuple[Guest,
     drive["file"] = rows.hand_over(row, giver.node, taker.vmid)["volid"]
     order = drives.boot_order(giver.config)
     if key in order:
+        log(f"removing disk '{key}' from boot order config")
         giver.config["boot"] = drives.print_boot_order([d for d in order if d != key])
+    log(f"removing disk '{key}' from VM '{giver.vmid}' config")
     del giver.config[key]
     giver.save()
     if drives.is_unused(slot):

@@ -76,6 +76,11 @@ def test_a_disk_is_handed_to_another_guest(api: Api) -> None:
     params = {"disk": "scsi0", "target-vmid": "101", "target-disk": "scsi1"}
     task = api.ask("POST", "q/100/move_disk", **params)
     assert (task["status"], task["id"]) == ("OK", "100-scsi0>101-scsi1")
+    assert task["log"][:-1] == [
+        "reassign disk 'scsi0' from VM '100' as 'scsi1' to VM '101'",
+        "removing disk 'scsi0' from boot order config",
+        "removing disk 'scsi0' from VM '100' config",
+    ]
     assert api.config(100)["boot"] == " "
     assert api.config(101)["scsi1"] == "pool:101/vm-101-disk-0.raw,size=1G"
 
