@@ -10,6 +10,7 @@ import socket
 import ssl
 import subprocess
 import time
+import urllib.parse
 import urllib.request
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -193,7 +194,7 @@ class Practice:
         request = urllib.request.Request(
             f"https://127.0.0.1:{self.ports[site]}/api2/json/{path}",
             method=method,
-            data="&".join(f"{key}={value}" for key, value in fields.items()).encode() or None,
+            data=urllib.parse.urlencode(fields).encode() or None,
             headers={"Authorization": f"PVEAPIToken={(folder / 'token').read_text().strip()}"},
         )
         trust = ssl.create_default_context(cafile=str(folder / "ca.pem"))
