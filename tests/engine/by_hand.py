@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import time
-from urllib.parse import quote
 
 from tests.engine.snapshots import Ground
 
@@ -35,7 +34,7 @@ def _child(ground: Ground) -> str:
 
 def task(ground: Ground, method: str, path: str, **fields: str) -> None:
     """Ask for a task and wait for its end, which must be good."""
-    upid = ground.practice.api(method, path, **{key: quote(v) for key, v in fields.items()})
+    upid = ground.practice.api(method, path, **fields)
     place = f"nodes/{upid.split(':')[1]}/tasks/{upid}/status"
     end = time.monotonic() + 60
     while (row := ground.practice.api("GET", place))["status"] == "running":
@@ -53,16 +52,12 @@ def neighbours(ground: Ground) -> None:
          tags=f"practicum;{ground.stack}s")  # fmt: skip
     api = ground.practice.api
     api("POST", "pools", poolid="physics", comment=f"practicum:{ground.stack}s:event")
-    api("POST", "access/groups", groupid="physics", comment="not%20ours")
+    api("POST", "access/groups", groupid="physics", comment="not ours")
     api("POST", "access/roles", roleid=f"practicum-{ground.stack}s-instructor", privs="VM.Audit")
     api("POST", "access/users", userid="ann@pve", groups="physics")
     api("PUT", "access/acl", path="/pool/physics", groups="physics", roles="PVEVMUser")
-    api(
-        "POST",
-        "cluster/firewall/groups",
-        group="web",
-        comment=f"{ground.stack}%20is%20another%20word",
-    )
+    comment = f"{ground.stack} is another word"
+    api("POST", "cluster/firewall/groups", group="web", comment=comment)
     api("POST", "cluster/firewall/groups/web", type="in", action="ACCEPT", enable="1")
 
 

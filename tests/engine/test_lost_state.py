@@ -69,11 +69,10 @@ def test_a_clone_that_was_cut_off_before_the_state_was_lost_is_made_again(
     there = picture(practice)
     row = next(each for each in practice.guests() if each["name"] == "c02-n2")
     path = f"nodes/{row['node']}/qemu/{row['vmid']}"
-    description = "practicum:laptop:c02-n2".replace(":", "%3A")
     done(practice, "POST", f"{path}/status/stop")
     done(practice, "DELETE", path)
     given = {"newid": str(row["vmid"]), "name": "c02-n2", "target": row["node"], "full": "0"}
-    given |= {"description": description, "pool": "practicum-laptop"}
+    given |= {"description": "practicum:laptop:c02-n2", "pool": "practicum-laptop"}
     done(practice, "POST", "nodes/pve01/qemu/9000/clone", **given)
     shutil.rmtree(backend(practice))
     run = practice.good("up", "laptop")

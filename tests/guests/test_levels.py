@@ -21,7 +21,7 @@ from tests.guests.ground import traces
 from tests.image.conftest import built
 
 pytestmark = pytest.mark.guests
-HOSTS = "%2Fetc%2Fhosts"
+HOSTS = "/etc/hosts"
 
 
 @pytest.fixture(scope="module")
