@@ -55,11 +55,9 @@ def late_text(error: ApiError) -> str:
     lines = "".join(f"{name}: {text}\n" for name, text in sorted(error.errors.items()))
     if lines:
         return f"{error.status} {error.message or VERIFICATION_FAILED}\n{lines}"
-    return (
-        error.message
-        if error.status == HTTPStatus.INTERNAL_SERVER_ERROR
-        else (f"{error.status} {error.message}")
-    )
+    if error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        return error.message
+    return f"{error.status} {error.message}"
 
 
 def bad_parameter(name: str, text: str) -> ApiError:

@@ -231,8 +231,7 @@ class Front:
     def _may_upload(self, user: str, storage: str) -> None:
         """Rights are asked for before a file is read; who has none is told so without a body."""
         try:
-            rule = {"check": ["perm", f"/storage/{storage}", ["Datastore.AllocateTemplate"]]}
-            self._lab.rights.check(rule, user, {})
+            self._lab.rights.require(user, f"/storage/{storage}", ["Datastore.AllocateTemplate"])
         except ApiError as error:
             raise ApiError(error.status, error.message, body=Body.EMPTY) from error
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Config = dict[str, Any]
 _UNUSED = re.compile(r"unused\d+")
+_STARTUP = re.compile(r"(?:^|,)\s*(?:(order|up|down)=)?(\d+)(?=,|$)")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -182,10 +183,27 @@ def check_unused(lab: Lab, vmid: int | str) -> None:
         raise failure(f"{kind} {vmid} already exists on node '{node}'")
 
 
+def check_neighbours(lab: Lab, one: tuple[str, int], other: tuple[str, int], both: str) -> None:
+    """500 unless two guests, each with the word that it is called by, are there and on one host."""
+    hosts = []
+    for word, vmid in (one, other):
+        if (place := occupied_by(lab, vmid)) is None:
+            raise failure(f"could not find {word} {vmid}")
+        hosts.append(place[1])
+    if hosts[0] != hosts[1]:
+        raise failure(f"Both {both} need to be on the same node ({hosts[0]} != {hosts[1]})")
+
+
 def check_unchanged(machine: Machine, digest: str | None, whose: str = "") -> None:
     """500 when the caller saw another state of the configuration; `whose` begins the message."""
     if told(digest) and digest != machine.digest:
         raise failure(f"{whose}{CHANGED}")
+
+
+def startup(config: Config) -> dict[str, int]:
+    """What a guest's `startup` says of its turn (`order`) and of seconds to wait (`up`, `down`)."""
+    parts = _STARTUP.findall(str(config.get("startup", "")))
+    return {name or "order": int(number) for name, number in reversed(parts)}
 
 
 def read_choice(params: dict[str, Any]) -> tuple[str | None, bool]:

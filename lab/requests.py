@@ -81,28 +81,31 @@ async def read_params(
 
     A file in a multipart body is written into the folder `spool`.
     """
+    params, upload = await _all_params(request, query, spool, is_upload=is_upload)
+    params.pop("_dc", None)  # browsers add it, so that nobody answers from a cache
+    return params, upload
+
+
+async def _all_params(
+    request: BaseRequest, query: str, spool: Path, *, is_upload: bool
+) -> tuple[Params, Upload | None]:
     params = parse_form(query)
     if request.method in ("GET", "DELETE"):
         if request.body_exists and request.content_length != 0:
             raise front(501, f"Unexpected content for method '{request.method}'")
-        return _without_cache_key(params), None
+        return params, None
     kind = request.headers.get("Content-Type", FORM)
     bare = _PARAMETERS.split(kind)[0]
     if is_upload and bare == "multipart/form-data":
         fields, upload = await _read_multipart(request, spool)
-        return _without_cache_key(params | fields), upload
+        return params | fields, upload
     if bare not in (FORM, "application/json"):
         if not request.body_exists:
-            return _without_cache_key(params), None
+            return params, None
         raise front(506, f"upload 'Content-Type '{kind}' not implemented")
     body = (await _read_body(request)).decode("utf-8", "replace")
     found = parse_form(body) if bare == FORM else parse_json(body)
-    return _without_cache_key(found | params), None
-
-
-def _without_cache_key(params: Params) -> Params:
-    """Without what browsers add so that nobody answers from a cache."""
-    return {name: value for name, value in params.items() if name != "_dc"}
+    return found | params, None
 
 
 async def _read_body(request: BaseRequest) -> bytes:

@@ -90,6 +90,12 @@ def within(change: str) -> Iterator[None]:
         raise failure(f"{change}: {late_text(error)}") from error
 
 
+def as_comments(text: str) -> str:
+    """A description as a file keeps it in lines of comments; empty when it says nothing."""
+    lines = text.rstrip("\n")
+    return f"{lines}\n" if lines not in ("", "0") else ""
+
+
 def check_lines(values: Mapping[str, Any]) -> None:
     """500 for a value of more than one line: in these files each stands on one."""
     if any(isinstance(value, str) and _LINE_END.search(value) for value in values.values()):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from lab.guests.options import refuse
 from lab.guests.record import Guest, find_row, load, missing_file
 from lab.guests.rights import check_root_only
 from lab.ha.requests import divert
+from lab.machine import startup
 from lab.routes import handles
 from lab.storage.volumes import volumes
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 STATUS = "/nodes/{node}/qemu/{vmid}/status"
 SHUTDOWN_TIMEOUT_S = 60
 _MTU = 1500
-_DOWN = re.compile(r"(?:^|,)\s*down=(\d+)")
 # Parameters of a start that only root may use, in the order in which they are looked at.
 _START_ROOT_ONLY = ("stateuri", "skiplock", "migratedfrom", "migration_type", "migration_network",
                     "targetstorage", "force-cpu", "with-conntrack-state",
@@ -229,8 +228,7 @@ async def shut_down_guest(
 
 def _patience_s(guest: Guest) -> int:
     """How long a guest is waited for when the caller does not say: what its start order says."""
-    found = _DOWN.search(str(guest.config.get("startup", "")))
-    return int(found[1]) if found and int(found[1]) else SHUTDOWN_TIMEOUT_S
+    return startup(guest.config).get("down") or SHUTDOWN_TIMEOUT_S
 
 
 def _running(call: Call) -> Guest:

@@ -14,7 +14,7 @@ from lab.guests.drives import Drive
 from lab.guests.record import Guest, load
 from lab.guests.rights import check_root_only, require
 from lab.guests.update import Change, change_guest
-from lab.machine import check_unchanged, occupied_by
+from lab.machine import check_neighbours, check_unchanged
 from lab.routes import handles
 from lab.storage import definitions, names
 from lab.storage.definitions import storage_config
@@ -247,13 +247,7 @@ def _check_give(
 
 def _both(lab: Lab, node: str, vmid: int, other: int) -> tuple[Guest, Guest]:
     """The guest that gives and the one that takes, on one host and not locked."""
-    giver, taker = occupied_by(lab, vmid), occupied_by(lab, other)
-    if giver is None:
-        raise failure(f"could not find VM {vmid}")
-    if taker is None:
-        raise failure(f"could not find target VM {other}")
-    if giver[1] != taker[1]:
-        raise failure(f"Both VMs need to be on the same node ({giver[1]} != {taker[1]})")
+    check_neighbours(lab, ("VM", vmid), ("target VM", other), "VMs")
     found = []
     for each in (vmid, other):
         guest = load(lab, each, node)

@@ -13,13 +13,12 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
-from lab.call import Call
+from lab.acting import act_on_guest, went_well
 from lab.errors import ApiError
 from lab.formats import split_list
 from lab.ha.config import COMMAND, RESOURCE, RULE, STATUS, disarmed, guest_of, wanted
 from lab.ha.feasibility import faults, priorities
 from lab.ha.requests import ACTING
-from lab.routes import handlers
 from lab.section_file import Section
 
 if TYPE_CHECKING:
@@ -175,19 +174,9 @@ class Manager:
         if found is None:
             return False
         kind, vmid, row = found
-        pattern = f"/nodes/{{node}}/{kind}/{{vmid}}/{action}"
-        call = Call(
-            lab=self._lab,
-            method="POST",
-            path=f"/nodes/{row['node']}/{kind}/{vmid}/{action}",
-            pattern=pattern,
-            params={"node": row["node"], "vmid": int(vmid), **(params or {})},
-            user=USER,
-        )
+        place = (row["node"], kind, int(vmid))
         try:
-            upid = await handlers()["POST", pattern](call)
+            return went_well(await act_on_guest(self._lab, USER, place, action, **(params or {})))
         except ApiError as error:
             _log.info("%s of %s: %s", action, sid, error.message)
             return False
-        task = await self._lab.tasks.wait(upid)
-        return str(task["status"]) == "OK" or str(task["status"]).startswith("WARNINGS: ")

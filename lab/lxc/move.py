@@ -13,7 +13,7 @@ from lab.lxc import mounts
 from lab.lxc.record import Container, load
 from lab.lxc.resize import volume_of
 from lab.lxc.update import LXC, change
-from lab.machine import check_unchanged, occupied_by
+from lab.machine import check_neighbours, check_unchanged
 from lab.routes import handles
 from lab.storage import names
 from lab.storage.features import has_feature
@@ -134,14 +134,7 @@ def _check_give(
 
 def _both(lab: Lab, node: str, vmid: int, other: int) -> tuple[Container, Container]:
     """The container that gives and the one that takes, on one host and not locked."""
-    places = []
-    for each in (vmid, other):
-        if (place := occupied_by(lab, each)) is None:
-            raise failure(f"could not find CT {each}")
-        places.append(place[1])
-    if places[0] != places[1]:
-        text = "Both containers need to be on the same node"
-        raise failure(f"{text} ({places[0]} != {places[1]})")
+    check_neighbours(lab, ("CT", vmid), ("CT", other), "containers")
     found = {}
     for each in (vmid, other):
         found[each] = load(lab, each, node)

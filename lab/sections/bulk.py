@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from lab.acting import act_on_guest, ask_guest, went_well
 from lab.call import Call
 from lab.errors import ApiError, TaskError, bad_parameter, failure, forbidden
 from lab.formats import parse_property_string, split_list
 from lab.ha.config import is_managed, sid_of
-from lab.routes import handlers, handles
+from lab.machine import startup
+from lab.routes import handles
 from lab.sections.options import options
 from lab.store import Value
 from lab.tasks import TaskLog
@@ -38,6 +39,11 @@ class _Member:
         return f"{_NOUNS[self.kind]} {self.vmid}"
 
     @property
+    def place(self) -> tuple[str, str, int]:
+        """Where calls to it go."""
+        return (self.row["node"], self.kind, self.vmid)
+
+    @property
     def running(self) -> bool:
         """Whether it is on."""
         return bool(self.row["status"] == "running")
@@ -56,46 +62,32 @@ def _check(call: Call, *names: str) -> None:
 
 def _members(call: Call, *, everyone: bool = False) -> list[_Member]:
     """The guests of the host: those named, else all but templates and those that are watched."""
-    store, named = call.lab.store, call.params.get("vms")
+    store, named = call.lab.store, None
+    if "vms" in call.params:
+        named = frozenset(split_list(call.params["vms"]))
     found = []
     for kind in _NOUNS:
         for vmid, row in store.items(kind):
-            watched = is_managed(store, sid_of(store, vmid)) and named is None
-            left_out = row["config"].get("template") or watched
-            if row["node"] != call.params["node"] or (left_out and not everyone):
+            if row["node"] != call.params["node"] or (named is not None and vmid not in named):
                 continue
-            if named is None or vmid in split_list(named):
+            watched = named is None and is_managed(store, sid_of(store, vmid))
+            if everyone or not (row["config"].get("template") or watched):
                 found.append(_member(kind, int(vmid), row))
     return sorted(found, key=lambda member: (member.order, member.vmid))
 
 
 def _member(kind: str, vmid: int, row: Value) -> _Member:
-    text = str(row["config"].get("startup", ""))
-    order = re.search(r"(?:^|,)(?:order=)?(\d+)(?:,|$)", text)
-    down = re.search(r"(?:^|,)down=(\d+)(?:,|$)", text)
-    return _Member(
-        kind, vmid, row, int(order[1]) if order else _LAST, int(down[1]) if down else None
-    )
+    said = startup(row["config"])
+    return _Member(kind, vmid, row, said.get("order", _LAST), said.get("down"))
 
 
 async def _do(call: Call, member: _Member, action: str, log: TaskLog, **params: Any) -> str:
     """One guest's own task, waited for: how it ended, or nothing when it was refused."""
-    pattern = f"/nodes/{{node}}/{member.kind}/{{vmid}}/{action}"
-    node = call.params["node"]
-    own = Call(
-        lab=call.lab,
-        method="POST",
-        path=f"/nodes/{node}/{member.kind}/{member.vmid}/{action}",
-        pattern=pattern,
-        params={"node": node, "vmid": member.vmid, **params},
-        user=call.user,
-    )
     try:
-        task = await call.lab.tasks.wait(await handlers()["POST", pattern](own))
+        return await act_on_guest(call.lab, call.user, member.place, action, **params)
     except ApiError as error:
         log(error.message)
         return ""
-    return str(task["status"])
 
 
 async def _in_turns(
@@ -117,7 +109,7 @@ async def start_all(call: Call) -> str:
                 return
             log(f"Starting {member.noun}")
             status = await _do(call, member, "status/start", log)
-            if status and status != "OK" and not status.startswith("WARNINGS"):
+            if status and not went_well(status):
                 log(f"Starting {member.noun} failed: {status}")
 
         force = call.params.get("force")
@@ -214,10 +206,7 @@ async def _send(call: Call, member: _Member, target: str, log: TaskLog) -> bool:
 
 async def _obstacles(call: Call, member: _Member, target: str, *, live: bool) -> list[str]:
     """What keeps a machine from going there, as its own check tells it."""
-    pattern = "/nodes/{node}/qemu/{vmid}/migrate"
-    params = {"node": call.params["node"], "vmid": member.vmid, "target": target}
-    own = Call(lab=call.lab, method="GET", path="", pattern=pattern, params=params, user=call.user)
-    found = await handlers()["GET", pattern](own)
+    found = await ask_guest(call.lab, call.user, "GET", member.place, "migrate", target=target)
     missing = found.get("not_allowed_nodes", {}).get(target, {})
     disks = [disk["volid"] for disk in found.get("local_disks", [])]
     told = {

@@ -145,11 +145,12 @@ async def join_information(call: Call) -> Any:
     nodes = [
         {**_in_file(node), "pve_addr": node["address"], "pve_fp": mark} for node in lab.nodes()
     ]
+    talk = _totem(lab)
     return {
-        "config_digest": digest_of([nodes, _totem(lab)]),
+        "config_digest": digest_of([nodes, talk]),
         "nodelist": nodes,
         "preferred_node": name,
-        "totem": _totem(lab),
+        "totem": talk,
     }
 
 

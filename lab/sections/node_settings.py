@@ -14,6 +14,7 @@ from lab.errors import bad_parameter, failure
 from lab.formats import named_format, parse_property_string, split_list
 from lab.named_formats import is_ip
 from lab.routes import handles
+from lab.section_file import as_comments
 
 _DNS = {"search": "lab.example", "dns1": "192.0.2.53"}
 _STANDALONE = "standalone"
@@ -122,9 +123,8 @@ async def write_config(call: Call) -> Any:
     kept |= {name: str(value) for name, value in values.items()}
     gone = set(split_list(call.params.get("delete", "")))
     if "description" in values:
-        lines = kept["description"].rstrip("\n")
-        kept["description"] = f"{lines}\n"
-        gone |= {"description"} if lines in ("", "0") else set()
+        kept["description"] = as_comments(kept["description"])
+        gone |= set() if kept["description"] else {"description"}
     kept = {name: value for name, value in kept.items() if name not in gone}
     _check_domains(call, kept)
     _write(call, "config", kept)

@@ -8,6 +8,7 @@ from lab.call import Call
 from lab.errors import failure
 from lab.formats import parse_property_string, split_list
 from lab.routes import handles
+from lab.section_file import as_comments
 from lab.spec import load_formats
 
 KEY = "datacenter"
@@ -109,8 +110,7 @@ def _check_bounds(text: str) -> None:
 
 def _stored(name: str, value: Any) -> Any:
     if name == "description":
-        lines = value.rstrip("\n")
-        return f"{lines}\n" if lines not in ("", "0") else ""
+        return as_comments(value)
     if name == "console" and value == "applet":
         return "html5"
     if name == "registered-tags":

@@ -33,6 +33,7 @@ _ROWS: dict[str, Callable[[Lab, int, dict[str, Any]], dict[str, Any]]] = {
     "qemu": machine_row,
     "lxc": container_row,
 }
+Rows = list[dict[str, Any]]
 _OF_ANY_HOST = ("id", "type", "node", "status", "level", "cgroup-mode")
 _TYPES = {"vm": ("qemu", "lxc"), "node": ("node",), "storage": ("storage",), "sdn": ("sdn",)}
 
@@ -41,19 +42,19 @@ _TYPES = {"vm": ("qemu", "lxc"), "node": ("node",), "storage": ("storage",), "sd
 async def list_resources(call: Call) -> Any:
     """All that the caller may see, of one type when `type` is given."""
     wanted = _TYPES.get(call.params.get("type", ""))
-    rows = all_rows(call.lab)
-    if wanted is not None:
-        rows = [row for row in rows if row["type"] in wanted]
+    if wanted is None:
+        rows = _kept(call.lab, "resources-with-loads", _rows_with_loads_of_pools)
     else:
-        rows = _with_loads_of_pools(rows)
+        rows = [row for row in all_rows(call.lab) if row["type"] in wanted]
     if call.lab.rights.unlimited(call.user):
         return rows
     seen = (_visible(call, row) for row in rows)
     return [row for row in seen if row is not None]
 
 
-def _with_loads_of_pools(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _rows_with_loads_of_pools(lab: Lab) -> Rows:
     """The list with what the running guests of each pool use, where there are any."""
+    rows = all_rows(lab)
     loads: dict[str, dict[str, Any]] = {}
     for row in rows:
         if "pool" in row and "vmid" in row and row.get("uptime"):
@@ -74,22 +75,27 @@ def _with_loads_of_pools(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row | loads.get(row["pool"], {}) if row["type"] == "pool" else row for row in rows]
 
 
-def all_rows(lab: Lab) -> list[dict[str, Any]]:
-    """The whole list; made anew after a write to what it tells of, and every five seconds for
+def all_rows(lab: Lab) -> Rows:
+    """The whole list."""
+    return _kept(lab, "resources", _make_rows)
+
+
+def _kept(lab: Lab, name: str, make: Callable[[Lab], Rows]) -> Rows:
+    """A list of resources; made anew after a write to what it tells of, and every five seconds for
     the figures in it."""
     stamp = (
         lab.store.generation_of(*_TOLD),
         int(time.monotonic() / CLOCK),
         status_daemon.stamp(lab),
     )
-    cached = lab.cache.get("resources")
+    cached = lab.cache.get(name)
     if cached is None or cached[0] != stamp:
-        cached = lab.cache["resources"] = (stamp, _make_rows(lab))
-    rows: list[dict[str, Any]] = cached[1]
+        cached = lab.cache[name] = (stamp, make(lab))
+    rows: Rows = cached[1]
     return rows
 
 
-def _make_rows(lab: Lab) -> list[dict[str, Any]]:
+def _make_rows(lab: Lab) -> Rows:
     pools = [
         {"id": f"/pool/{name}", "type": "pool", "pool": name} for name, _ in lab.store.items("pool")
     ]

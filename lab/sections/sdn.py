@@ -14,12 +14,11 @@ from lab.sdn.files import VNETS, ZONES, Sections, commit, has_pending, on_node, 
 from lab.sdn.status import vnet_status, zone_status
 from lab.section_file import by_name
 from lab.sections.network import reload_task, shown_interfaces
-from lab.sections.sdn_vnets import require_vnet
+from lab.sections.sdn_vnets import READ, require_vnet
 from lab.store import Store
 from lab.tasks import TaskLog
 
 _PENDING = "configuration has pending changes at /usr/share/perl5/PVE/API2/Network/SDN.pm line 1."
-_READ = ["SDN.Audit", "SDN.Allocate"]
 
 
 @handles("PUT", "/cluster/sdn")
@@ -135,7 +134,7 @@ async def host_bridges(call: Call) -> Any:
             "ports": _ports(call, name),
         }
         for name in names
-        if lab.rights.has(call.user, f"/sdn/zones/{zone}/{name}", _READ, one=True)
+        if lab.rights.has(call.user, f"/sdn/zones/{zone}/{name}", READ, one=True)
     ]
 
 

@@ -16,9 +16,9 @@ from lab.errors import ApiError, failure
 from lab.routes import handles
 from lab.sdn.files import SUBNETS, VNETS, ZONES
 from lab.section_file import Section, by_name
+from lab.sections.sdn_vnets import READ
 from lab.store import Store
 
-READ = ["SDN.Audit", "SDN.Allocate"]
 KIND = "sdn-address"
 _IPS = "/cluster/sdn/vnets/{vnet}/ips"
 _PLACE = " at /usr/share/perl5/PVE/{} line 1."

@@ -12,6 +12,7 @@ from lab.routes import handles
 from lab.sdn.files import CONTROLLERS, ZONES, Sections
 from lab.sdn.lock import changing
 from lab.section_file import Section, by_name, filled, section_type
+from lab.sections.sdn_vnets import READ
 
 TYPES = {
     "bgp": section_type(
@@ -46,12 +47,11 @@ async def list_controllers(call: Call) -> Any:
     """Controllers that the caller may audit or change, of one kind if asked for."""
     controllers, digest = CONTROLLERS.view(call.lab.store, call.params)
     wanted, rights = call.params.get("type"), call.lab.rights
-    names = ["SDN.Audit", "SDN.Allocate"]
     return [
         _shown(name, controller, digest)
         for name, controller in by_name(controllers)
         if wanted in (None, controller["type"])
-        and rights.has(call.user, f"/sdn/controllers/{name}", names, one=True)
+        and rights.has(call.user, f"/sdn/controllers/{name}", READ, one=True)
     ]
 
 

@@ -14,6 +14,7 @@ from lab.routes import handles
 from lab.sdn.files import CONTROLLERS, FABRIC_NODES, FABRICS, ZONES
 from lab.sdn.lock import changing
 from lab.section_file import Section, by_name
+from lab.sections.sdn_vnets import READ
 from lab.store import Store
 
 _BASE = "/cluster/sdn/fabrics"
@@ -23,7 +24,6 @@ _KEPT = (
     *("id", "protocol", "area", "csnp_interval", "hello_interval", "ip_prefix", "ip6_prefix"),
     *("fabric_id", "node_id", "interfaces", "ip", "ip6"),
 )
-_READ = ["SDN.Audit", "SDN.Allocate"]
 _HOST = ["Sys.Audit", "Sys.Modify"]
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,6}[a-z0-9]?", re.IGNORECASE | re.ASCII)
 
@@ -61,7 +61,7 @@ def _rows(call: Call) -> list[dict[str, Any]]:
     return [
         {**fabric, **own}
         for name, fabric in by_name(fabrics)
-        if call.lab.rights.has(call.user, f"/sdn/fabrics/{name}", _READ, one=True)
+        if call.lab.rights.has(call.user, f"/sdn/fabrics/{name}", READ, one=True)
     ]
 
 
@@ -73,7 +73,7 @@ def _host_rows(call: Call, fabric: str | None = None) -> list[dict[str, Any]]:
         {**node, **own}
         for name, node in by_name(nodes)
         if fabric in (None, name.partition("/")[0])
-        and rights.has(call.user, f"/sdn/fabrics/{name.partition('/')[0]}", _READ, one=True)
+        and rights.has(call.user, f"/sdn/fabrics/{name.partition('/')[0]}", READ, one=True)
         and rights.has(call.user, f"/nodes/{name.partition('/')[2]}", _HOST, one=True)
     ]
 

@@ -12,13 +12,14 @@ from typing import Any
 import aiohttp
 
 from lab.call import Call
-from lab.digest import CHANGED, digest_of, told
+from lab.digest import check_digest, digest_of
 from lab.errors import failure
 from lab.formats import split_list
 from lab.routes import add_handler
 from lab.sdn.lock import changing
 from lab.sdn.zones import DNS, IPAMS, services
 from lab.section_file import Section, SectionType, by_name, filled, section_type
+from lab.sections.sdn_vnets import READ
 from lab.storage.download import unreachable
 from lab.store import Store
 
@@ -29,7 +30,6 @@ TYPES = {
     "pve": section_type(),
 }
 _PATIENCE_S = 30
-_READ = ["SDN.Audit", "SDN.Allocate"]
 _NO_JSON = "api response is not a json at /usr/share/perl5/PVE/Network/SDN.pm line 1."
 
 
@@ -73,7 +73,7 @@ async def list_services(service: Service, call: Call) -> Any:
         service.shown(call, name, section)
         for name, section in by_name(service.read(call.lab.store))
         if wanted in (None, section["type"])
-        and rights.has(call.user, f"/sdn/{service.name}/{name}", _READ, one=True)
+        and rights.has(call.user, f"/sdn/{service.name}/{name}", READ, one=True)
     ]
 
 
@@ -102,9 +102,7 @@ async def change_service(service: Service, call: Call) -> Any:
     store, name = call.lab.store, call.params[service.key]
     change = f"update sdn {service.key} object failed"
     with changing(store, call.params.get("lock-token"), change):
-        given = call.params.get("digest")
-        if told(given) and given != digest_of(_kept(store, service.name)):
-            raise failure(CHANGED)
+        check_digest(call.params.get("digest"), _kept(store, service.name))
         section, values = service.find(store, name), service.given(call)
         kind: SectionType = TYPES[section["type"]]
         kind.check_change(values)

@@ -13,6 +13,7 @@ from lab.sdn.files import CONTROLLERS, SUBNETS, VNETS, ZONES
 from lab.sdn.lock import changing
 from lab.sdn.zones import TYPES, check_services, check_unused, check_zone
 from lab.section_file import Section, by_name, filled
+from lab.sections.sdn_vnets import READ
 
 _META = ("zone", "type", "lock-token", "digest", "delete")
 _LISTS = ("nodes", "exitnodes")
@@ -48,9 +49,7 @@ async def list_zones(call: Call) -> Any:
         _shown(name, zone, digest)
         for name, zone in by_name(zones)
         if wanted in (None, zone["type"])
-        and call.lab.rights.has(
-            call.user, f"/sdn/zones/{name}", ["SDN.Audit", "SDN.Allocate"], one=True
-        )
+        and call.lab.rights.has(call.user, f"/sdn/zones/{name}", READ, one=True)
     ]
 
 
